@@ -17,8 +17,7 @@ VERSION = version("streamer")
 CE_TYPE = b"org.streamer.annotation.v1"
 OUR_HEADERS = frozenset({"content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"})
 LANE_HEADER = "streamer-lane"
-BY_REFERENCE_ABOVE = 1_000_000
-"""Bytes above which a dead letter names where its message lies instead of carrying it."""
+LAST_MOMENT = 253_402_300_800_000  # the year 10000, in milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,12 @@ class Outgoing:
     """Why this is a dead letter; None: it is not."""
 
 
-def annotation(incoming: Incoming, topic: str, record: bytes, record_id: str, at: datetime) -> Outgoing:
-    """The record that answers a note: same key, the producer's headers, CloudEvents' beside them."""
+def annotation(incoming: Incoming, topic: str, record: bytes, record_id: str) -> Outgoing:
+    """The record that answers a note: same key, the producer's headers, CloudEvents' beside them.
+
+    `ce_time` is when the note was put on its topic, so that a note read twice gives the same headers;
+    it is left out where that is unknown or beyond the calendar.
+    """
     kept = tuple((k, v) for k, v in incoming.headers if k.lower() not in OUR_HEADERS)
     ours = (
         ("content-type", b"application/json"),
@@ -68,9 +71,15 @@ def annotation(incoming: Incoming, topic: str, record: bytes, record_id: str, at
         ("ce_id", record_id.encode()),
         ("ce_source", f"/streamer/{incoming.topic}/{incoming.partition}".encode()),
         ("ce_type", CE_TYPE),
-        ("ce_time", at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()),
     )
-    return Outgoing(topic, incoming.key, record, kept + ours)
+    return Outgoing(topic, incoming.key, record, kept + ours + _ce_time(incoming.timestamp))
+
+
+def _ce_time(milliseconds: int) -> Headers:
+    if not 0 <= milliseconds < LAST_MOMENT:
+        return ()
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    return (("ce_time", moment.replace("+00:00", "Z").encode()),)
 
 
 def tombstone(incoming: Incoming, topic: str) -> Outgoing:
@@ -81,10 +90,9 @@ def tombstone(incoming: Incoming, topic: str) -> Outgoing:
 def dead_letter(incoming: Incoming, topic: str, error: NoteError, attempts: int = 1) -> Outgoing:
     """The note as it came, with headers that say where from and why; never the exception's own text.
 
-    A message above `BY_REFERENCE_ABOVE` bytes is not carried: its topic, partition and offset are.
+    A message that is too large is not carried along: the headers name its topic, partition and offset.
     """
-    too_big = _size(incoming) > BY_REFERENCE_ABOVE
-    headers = (
+    ours = (
         ("__connect.errors.topic", incoming.topic.encode()),
         ("__connect.errors.partition", str(incoming.partition).encode()),
         ("__connect.errors.offset", str(incoming.offset).encode()),
@@ -97,16 +105,18 @@ def dead_letter(incoming: Incoming, topic: str, error: NoteError, attempts: int 
         ("streamer-attempts", str(attempts).encode()),
         ("streamer-version", VERSION.encode()),
     )
+    by_reference = error.reason == "too-large"
     return Outgoing(
         topic,
-        None if too_big and len(incoming.key or b"") > BY_REFERENCE_ABOVE else incoming.key,
-        None if too_big else incoming.value,
-        headers if too_big else incoming.headers + headers,
+        incoming.key,
+        None if by_reference else incoming.value,
+        ours if by_reference else incoming.headers + ours,
         incoming.partition,
         error.reason,
     )
 
 
-def _size(incoming: Incoming) -> int:
+def size(incoming: Incoming) -> tuple[int, int]:
+    """Bytes of the value, and of key and headers together."""
     headers = sum(len(k) + len(v or b"") for k, v in incoming.headers)
-    return len(incoming.key or b"") + len(incoming.value or b"") + headers
+    return len(incoming.value or b""), len(incoming.key or b"") + headers
