@@ -1,0 +1,71 @@
+"""What a head is: one task on top of the trunk. Heads do not know each other, nor the engine.
+
+A head's life: `HEAD.build(width, settings)` from the manifest's entry; weights loaded by name; `project`
+on the device right after the trunk, on rows of one batch; the projected rows of a passage are put together
+again by window ownership, as float32 on the CPU; then `read` over the whole passage, in NumPy, so that a
+seam between windows can neither lose nor split anything.
+
+Each head file ends in `HEAD = …`. A head is a `torch.nn.Module` and one of the three kinds below, told apart
+by `reads`:
+
+- "spans": finds spans of tokens (at most one such head in a checkpoint)
+- "assertion": judges the spans that the spans head found (at most one)
+- "classes": labels the passage as a whole (any number)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Float = NDArray[np.float32]
+Int = NDArray[np.int32]
+Bool = NDArray[np.bool_]
+Settings = Mapping[str, Any]
+"""A head's entry in the manifest: `name`, `kind`, and whatever the kind needs."""
+
+
+class Head(Protocol):
+    """What every kind has. `build` is a class method."""
+
+    reads: Literal["spans", "assertion", "classes"]
+
+    def project(self, hidden: Tensor) -> Tensor:
+        """`hidden` [rows, width] → [rows, k]. Rows are all tokens of a batch; for "classes" its [CLS] rows."""
+        ...
+
+
+class SpansHead(Head, Protocol):
+    categories: tuple[str, ...]
+
+    def read(self, projected: Float, word_start: Bool) -> tuple[Int, Float]:
+        """`projected` [tokens, k] of a passage, `word_start` [tokens] → spans, confidences.
+
+        Spans int32 [m, 3]: first token, end token (exclusive), index into `categories`; in order.
+        Confidences float32 [m], in 0…1.
+        """
+        ...
+
+
+class AssertionHead(Head, Protocol):
+    def read(self, projected: Float, spans: Int) -> Float:
+        """`projected` [tokens, k], `spans` [m, 3] → probabilities [m, 13], each axis summing to 1.
+
+        Columns: certainty 5, conditionality 3, association 2, temporality 3, in the order of `types.AXES`.
+        """
+        ...
+
+
+class ClassesHead(Head, Protocol):
+    task: str
+    labels: tuple[str, ...]
+
+    def read(self, projected: Float, sizes: Int) -> Float:
+        """`projected` [windows, k] of a passage, `sizes` [windows]: tokens owned → probabilities [labels]."""
+        ...
