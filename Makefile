@@ -1,0 +1,59 @@
+# Streamer: every task, each one command. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV)/uv/bin/uv
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types floors unit integration clean
+
+help: ## list the tasks
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.ready ## make .venv with everything in it (plain Python with pip, no root)
+
+demo: setup ## real Kafka, real Redis, the trained checkpoint, 400 notes: make demo ARGS="--report out.json"
+	@$(BIN)/streamer demo $(ARGS)
+
+test: setup check integration ## what CI runs: everything
+
+check: setup lint types floors unit ## format, lint, types, floors and unit tests
+
+format: setup ## write the code the way it is kept
+	$(BIN)/ruff format streamer models tests
+	$(BIN)/ruff check --fix streamer models tests
+
+lint: setup
+	$(BIN)/ruff format --check streamer models tests
+	$(BIN)/ruff check streamer models tests
+
+types: setup
+	$(BIN)/mypy streamer models tests
+
+floors: setup ## imports go only downward
+	$(BIN)/lint-imports
+
+unit: setup ## tests that need no server
+	$(BIN)/pytest tests --ignore tests/integration
+
+integration: setup ## tests on the real servers
+	$(BIN)/pytest tests/integration
+
+clean: ## remove what `make setup` made
+	rm -rf $(VENV)
+
+# uv lives beside the environment, in a folder of its own, so that `uv sync` cannot remove itself.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Streamer needs Python 3.11 or 3.12; name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv $(VENV)/uv 2>/dev/null || \
+		{ rm -rf $(VENV)/uv; $(PYTHON) -m pip install --quiet --target $(VENV)/uv/lib uv; \
+		  mkdir -p $(VENV)/uv/bin && ln -s ../lib/bin/uv $(VENV)/uv/bin/uv; }
+	@test -x $(UV) || $(VENV)/uv/bin/pip install --quiet uv
+
+$(VENV)/.ready: pyproject.toml uv.lock $(UV)
+	@echo "Setting up .venv (torch brings its GPU libraries: several GB, once)"
+	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@$(UV) sync --frozen --all-extras --all-groups
+	@touch $@
