@@ -1,0 +1,234 @@
+"""Every command, each a thin function: it reads its arguments, calls one thing, and says how it went.
+
+Exit codes: 0 done; 1 the work failed; 2 a wrong call or setting, said in one line with what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.errors import CheckpointError
+from streamer import settings as configuration
+from streamer.errors import StreamerError
+
+app = typer.Typer(
+    name="streamer",
+    help="Clinical notes in on Kafka, one exact annotation record a note out. Not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+topics_app = typer.Typer(help="Make and check the service's topics.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+
+Bootstrap = Annotated[str | None, typer.Option(help="Kafka brokers, host:port[,host:port…].")]
+Checkpoint = Annotated[str | None, typer.Option(help="Checkpoint folder, or a hub name.")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Allow plaintext beyond this machine.")]
+
+
+def main() -> None:
+    """Run a command; every foreseen error becomes one line and its exit code."""
+    try:
+        app(standalone_mode=True)
+    except StreamerError as error:
+        _leave(error, error.exit_code)
+    except CheckpointError as error:
+        _leave(error, 2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _leave(error: Exception, code: int) -> None:
+    print(f"streamer: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _load(insecure: bool = False, **overrides: Any) -> configuration.Settings:
+    return configuration.load(insecure=insecure or None, **overrides)
+
+
+# --- seeing it work ------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    notes: Annotated[int, typer.Option(min=1, help="How many notes to stream.")] = 300,
+    report: Annotated[Path | None, typer.Option(help="Write the figures as JSON to this file.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, until Ctrl-C.")] = False,
+    checkpoint: Checkpoint = None,
+) -> None:
+    """Everything on this machine: real Kafka and Redis, the shipped checkpoint, bundled notes."""
+    from streamer import demo
+
+    raise typer.Exit(demo.run(notes, report, keep=keep, checkpoint=checkpoint))
+
+
+@app.command()
+def stack(
+    brokers: Annotated[int, typer.Option(help="One broker, or three.")] = 1,
+    folder: Annotated[Path | None, typer.Option("--dir", help="Keep the servers' data here.")] = None,
+) -> None:
+    """Only the embedded servers; one JSON line when they are ready; SIGTERM stops them."""
+    from streamer import embedded
+
+    raise typer.Exit(embedded.run_stack(brokers, folder))
+
+
+@app.command()
+def annotate(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="JSONL notes or single notes; none: stdin.")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    show: Annotated[bool, typer.Option("--show", help="Coloured text instead of JSON lines.")] = False,
+) -> None:
+    """No Kafka: notes in, annotation records out as JSON lines, in input order."""
+    from streamer import annotating
+
+    raise typer.Exit(annotating.run(files or [], _load(checkpoint=checkpoint), show_text=show))
+
+
+# --- running the service -------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    bootstrap: Bootstrap = None,
+    redis: Annotated[str | None, typer.Option(help="Redis address; none: no cache.")] = None,
+    checkpoint: Checkpoint = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    insecure: Insecure = False,
+) -> None:
+    """One node: an engine and its workers, against your Kafka and Redis."""
+    from streamer import supervisor
+
+    settings = _load(insecure, bootstrap=bootstrap, redis=redis, checkpoint=checkpoint, workers=workers)
+    raise typer.Exit(supervisor.run(settings))
+
+
+@app.command()
+def engine(checkpoint: Checkpoint = None) -> None:
+    """Only the encoder: one process per device, serving workers over a Unix socket."""
+    from streamer import supervisor
+
+    raise typer.Exit(supervisor.run_engine(_load(checkpoint=checkpoint)))
+
+
+@app.command()
+def worker(bootstrap: Bootstrap = None, checkpoint: Checkpoint = None, insecure: Insecure = False) -> None:
+    """Only a worker: takes notes from Kafka and has them read by a running engine."""
+    from streamer import app as worker_app
+
+    raise typer.Exit(worker_app.main(_load(insecure, bootstrap=bootstrap, checkpoint=checkpoint)))
+
+
+@app.command()
+def config() -> None:
+    """Print every setting in force, secrets masked."""
+    table = Table("setting", "value", "environment", box=None, pad_edge=False)
+    for name, value in configuration.shown(_load()).items():
+        table.add_row(name, value, configuration.PREFIX + name.upper())
+    Console(soft_wrap=True).print(table)
+
+
+# --- Kafka tools ---------------------------------------------------------------------------------
+
+
+@app.command()
+def send(
+    files: Annotated[list[Path], typer.Argument(help="JSONL notes, or single notes.")],
+    bootstrap: Bootstrap = None,
+    topic: Annotated[str | None, typer.Option(help="The topic to send to.")] = None,
+    insecure: Insecure = False,
+) -> None:
+    """Produce notes to the input topic; returns when every one is acknowledged."""
+    from streamer import kafka_tools
+
+    settings = _load(insecure, bootstrap=bootstrap, input_topic=topic)
+    sent = kafka_tools.send(files, settings)
+    print(f"sent {sent} notes to {settings.input_topic}", file=sys.stderr)
+
+
+@app.command()
+def tail(
+    topic: Annotated[str, typer.Argument(help="The topic to watch.")],
+    bootstrap: Bootstrap = None,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning")] = False,
+    insecure: Insecure = False,
+) -> None:
+    """Watch a topic: one line a record; Ctrl-C ends it."""
+    from streamer import kafka_tools
+
+    for record in kafka_tools.tail(
+        topic, _load(insecure, bootstrap=bootstrap), from_beginning=from_beginning
+    ):
+        print(kafka_tools.line(record), flush=True)
+
+
+@topics_app.command("create")
+def topics_create(
+    bootstrap: Bootstrap = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of each topic.")] = 6,
+    replication: Annotated[int | None, typer.Option(help="Replicas; none: the brokers' default.")] = None,
+    insecure: Insecure = False,
+) -> None:
+    """Make the input, output and dead-letter topics with the settings that the service needs."""
+    from streamer import kafka_tools
+
+    made = kafka_tools.create_topics(_load(insecure, bootstrap=bootstrap), partitions, replication)
+    print(f"made: {', '.join(made)}" if made else "all topics were there")
+
+
+@topics_app.command("check")
+def topics_check(bootstrap: Bootstrap = None, insecure: Insecure = False) -> None:
+    """Say what is wrong with the topics, each with the command that mends it."""
+    from streamer import kafka_tools
+
+    problems = kafka_tools.check_topics(_load(insecure, bootstrap=bootstrap))
+    for problem in problems:
+        print(f"✘ {problem}")
+    if not problems:
+        print("✔ all topics are as they should be")
+    raise typer.Exit(1 if problems else 0)
+
+
+# --- checkpoints ---------------------------------------------------------------------------------
+
+Data = Annotated[Path, typer.Option(help="Folder that holds the data sets.")]
+
+
+@app.command()
+def train(
+    data: Data,
+    config: Annotated[Path | None, typer.Option(help="Training recipe (TOML).")] = None,
+    base: Annotated[str | None, typer.Option(help="BERT folder or hub name to start from.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")] = Path("runs/checkpoint"),
+) -> None:
+    """Train a checkpoint from data folders; a run that was stopped goes on where it was."""
+    from streamer import training
+
+    raise typer.Exit(training.train(config, data, base, out))
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    checkpoint: Checkpoint = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")] = False,
+) -> None:
+    """A checkpoint's figures on the held-out parts of the data sets."""
+    from streamer import training
+
+    report = training.evaluate(_load(checkpoint=checkpoint).checkpoint, data)
+    if as_json:
+        print(json.dumps(report.as_dict()))
+    else:
+        Console().print(training.table(report))

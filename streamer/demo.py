@@ -1,0 +1,275 @@
+"""`streamer demo`: everything on one machine, a steady stream of bundled notes, every note accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice
+from pathlib import Path
+
+from kafka import KafkaConsumer, KafkaProducer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from streamer import embedded, kafka_tools, samples, settings, show
+from streamer.errors import WorldError
+from streamer.ledger import Ledger, Report, quantile
+
+Tick = Callable[[], None]
+WARM_UP = 12
+"""Notes sent at once at first; how fast they come back sets the pace of the rest."""
+PACE = 0.7
+"""Share of the measured speed at which the rest is sent, so that latency shows the way, not a queue."""
+PATIENCE_S = 120.0
+BROKEN = (b'{"id": "broken-1"}', b"\xff\xfe not text", b'{"id": "broken-3", "text": ')
+"""Messages that can never succeed: the demo shows where they go."""
+
+
+def run(notes: int, report_file: Path | None, *, keep: bool = False, checkpoint: str | None = None) -> int:
+    """Stream `notes` notes through real servers. 0 only if each came out once, as a record or a dead letter."""
+    console = Console()
+    console.print("[bold]Streamer[/] — synthetic notes only; not a medical device\n")
+    started = time.monotonic()
+    with _servers(console) as (bootstrap, redis), _node(bootstrap, redis, checkpoint, console) as metrics:
+        chosen = settings.load(bootstrap=bootstrap)
+        stream = _Stream(bootstrap, chosen)
+        console.print(
+            f"ready after {time.monotonic() - started:.1f} s; metrics: [cyan]{metrics}/metrics[/]\n"
+        )
+        report = stream.run(list(islice(_messages(notes), notes)), metrics, console)
+        _print_summary(console, stream, report, metrics)
+        if report_file is not None:
+            report_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
+        if keep:
+            _wait_for_interrupt(console, metrics)
+    return 0 if report.complete else 1
+
+
+def _messages(notes: int) -> Iterator[tuple[bytes, bytes | None]]:
+    """Values and keys: the bundled notes over and over, a few broken messages among them."""
+    bundled = cycle(samples.load())
+    broken = (
+        {notes // 4 + i * max(1, notes // 4): value for i, value in enumerate(BROKEN)} if notes > 20 else {}
+    )
+    for number in range(notes):
+        if number in broken:
+            yield broken[number], b"broken"
+            continue
+        note = dict(next(bundled))
+        if number >= samples.COUNT:
+            note["id"] = f"{note['id']}-{number // samples.COUNT}"
+        yield json.dumps(note).encode(), str(note.get("patientKey", note["id"])).encode()
+
+
+class _Stream:
+    """One producer and one read_committed reader around the running service."""
+
+    def __init__(self, bootstrap: str, chosen: settings.Settings) -> None:
+        self._settings = chosen
+        self._producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, acks="all")
+        self._reader = KafkaConsumer(
+            chosen.output_topic,
+            chosen.dead_letter_topic,
+            bootstrap_servers=bootstrap,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+        )
+        self.ledger = Ledger()
+        self.example: bytes | None = None
+        self._done = threading.Event()
+
+    def run(self, messages: list[tuple[bytes, bytes | None]], metrics: str, console: Console) -> Report:
+        thread = threading.Thread(target=self._read, name="reader")
+        thread.start()
+        started = time.monotonic()
+        try:
+            with Live(console=console, refresh_per_second=4, transient=False) as live:
+                self._send(messages, lambda: live.update(self._line(len(messages), started)))
+        finally:
+            seconds = time.monotonic() - started
+            self._done.set()
+            thread.join()
+            self._producer.close()
+            self._reader.close()
+        return self.ledger.report(seconds, _scraped(metrics, "streamer_batch_tokens_sum"))
+
+    def _send(self, messages: list[tuple[bytes, bytes | None]], tick: Tick) -> None:
+        started = time.monotonic()
+        for value, key in messages[:WARM_UP]:
+            self._put(value, key)
+        self._wait_for(WARM_UP if len(messages) > WARM_UP else len(messages), tick)
+        interval = (time.monotonic() - started) / WARM_UP / PACE
+        due = time.monotonic()
+        for value, key in messages[WARM_UP:]:
+            due += interval
+            while (wait := due - time.monotonic()) > 0:
+                time.sleep(min(wait, 0.1))
+                tick()
+            self._put(value, key)
+        self._producer.flush()
+        self._wait_for(len(messages), tick)
+
+    def _put(self, value: bytes, key: bytes | None) -> None:
+        self._producer.send(self._settings.input_topic, value=value, key=key)
+        self.ledger.sent()
+
+    def _wait_for(self, count: int, tick: Tick) -> None:
+        """Return when `count` notes were answered, or when none was for `PATIENCE_S`."""
+        seen, last = -1, time.monotonic()
+        while (answered := self.ledger.answered) < count:
+            if answered != seen:
+                seen, last = answered, time.monotonic()
+            if time.monotonic() - last > PATIENCE_S:
+                return
+            time.sleep(0.05)
+            tick()
+
+    def _read(self) -> None:
+        while not self._done.is_set():
+            for records in self._reader.poll(timeout_ms=200).values():
+                for record in records:
+                    self._enter(record)
+
+    def _enter(self, record: kafka_tools.Record) -> None:
+        headers = dict(record.headers)
+        if record.topic == self._settings.dead_letter_topic:
+            place = b"/".join(
+                headers[f"__connect.errors.{part}"] for part in ("topic", "partition", "offset")
+            )
+            self.ledger.dead_lettered(place.decode(), headers["streamer-reason"].decode())
+            return
+        latency_ms = time.time() * 1000 - kafka_tools.produced_at_ms(headers)
+        self.ledger.published(record.value, latency_ms)
+        if self.example is None or len(self.example) < len(record.value) < 12_000:
+            self.example = record.value
+
+    def _line(self, total: int, started: float) -> str:
+        ledger, seconds = self.ledger, max(time.monotonic() - started, 1e-9)
+        share = ledger.cached_passages / ledger.passages if ledger.passages else 0.0
+        return (
+            f"[bold]{ledger.answered:>5}[/] / {total} notes   {ledger.answered / seconds:6.1f} notes/s   "
+            f"p50 {quantile(ledger.latencies_ms, 0.5):6.0f} ms   p99 {quantile(ledger.latencies_ms, 0.99):6.0f} ms   "
+            f"cache {share:4.0%}   dead letters {ledger.dead}"
+        )
+
+
+# --- the parts around the stream -----------------------------------------------------------------
+
+
+@contextmanager
+def _servers(console: Console) -> Iterator[tuple[str, str]]:
+    """Kafka and Redis with the service's topics; gives their addresses."""
+    with console.status("starting Kafka and Redis (the first time their jars are fetched) …"):
+        servers = embedded.stack(brokers=1, folder=None, progress=console.print)
+        addresses = servers.__enter__()
+    try:
+        kafka_tools.create_topics(settings.load(bootstrap=addresses["bootstrap"]), partitions=4)
+        yield addresses["bootstrap"], addresses["redis"]
+    finally:
+        with console.status("stopping the servers …"):
+            servers.__exit__(None, None, None)
+
+
+@contextmanager
+def _node(bootstrap: str, redis: str, checkpoint: str | None, console: Console) -> Iterator[str]:
+    """A running `streamer run`; gives the address of its metrics once it is ready."""
+    port = _free_port()
+    chosen = settings.load(
+        bootstrap=bootstrap,
+        redis=redis,
+        checkpoint=checkpoint,
+        metrics_port=port,
+        cache_secret=secrets.token_hex(32),
+    )
+    address = f"http://127.0.0.1:{port}"
+    environment = settings.environment(chosen)
+    process = subprocess.Popen([sys.executable, "-m", "streamer", "run"], env=_inherited() | environment)
+    try:
+        with console.status("starting the engine and a worker …"):
+            _wait_until_ready(address, process)
+        yield address
+    finally:
+        with console.status("draining …"):
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_ready(address: str, process: subprocess.Popen[bytes], patience_s: float = 90.0) -> None:
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise WorldError(f"the service stopped at its start with exit code {process.returncode}")
+        try:
+            with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.1)
+    raise WorldError(f"the service was not ready within {patience_s:.0f} s; run `streamer run` to see why")
+
+
+def _scraped(address: str, name: str) -> float:
+    """The sum of a metric over its labels, as the metrics page shows it; 0 where it is absent."""
+    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+def _print_summary(console: Console, stream: _Stream, report: Report, metrics: str) -> None:
+    if stream.example is not None:
+        console.print()
+        console.print(show.record(stream.example, width=min(console.width, 100)))
+    table = Table(title="every note accounted for" if report.complete else "NOT every note accounted for")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
+    cached = report.cache["hits"] + report.cache["misses"]
+    for figure, value in (
+        ("notes produced", str(report.produced)),
+        ("records published", str(report.published)),
+        ("dead letters", f"{report.dead_lettered} ({reasons})" if reasons else "0"),
+        ("duplicates", str(report.duplicates)),
+        ("seconds", f"{report.seconds:.1f}"),
+        ("notes per second", f"{report.notes_per_second:.1f}"),
+        ("tokens per second, read by the encoder", f"{report.tokens_per_second:,.0f}"),
+        ("latency p50 / p99", f"{report.latency_ms['p50']:.0f} / {report.latency_ms['p99']:.0f} ms"),
+        ("passages from the cache", f"{report.cache['hits']} of {cached}"),
+    ):
+        table.add_row(figure, value)
+    console.print(table)
+    console.print(f"metrics page: {metrics}/metrics (stay up with --keep)")
+
+
+def _wait_for_interrupt(console: Console, metrics: str) -> None:
+    console.print(f"\nstill running; metrics at [cyan]{metrics}/metrics[/]. Ctrl-C ends it.")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("ending")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
