@@ -1,32 +1,16 @@
 """The BERT trunk, packed: every batch is one `[tokens, width]` tensor, without padding.
 
 Module names follow the Hugging Face layout one to one, so a checkpoint loads through a table of renames
-(`checkpoint.py`). Method: Devlin et al. 2019; packing as in "effective transformers" (ByteDance 2021).
+(`weights.py`). Method: Devlin et al. 2019; packing as in "effective transformers" (ByteDance 2021).
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """Shape of a BERT trunk; names as in Hugging Face's `config.json`."""
-
-    vocab_size: int
-    hidden_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    layer_norm_eps: float = 1e-12
-    features: int = 0
-    """Rows of the feature table (one per value of a token's feature mask); 0: the trunk takes none."""
+from models.shape import EncoderConfig as EncoderConfig
 
 
 class Layer(nn.Module):
@@ -46,14 +30,15 @@ class Layer(nn.Module):
     def forward(self, hidden: Tensor, lengths: list[int]) -> Tensor:
         """`hidden` [tokens, width] → the same shape; tokens see only their own window."""
         hidden = self.attention_norm(hidden + self.out(self._attend(self.qkv(hidden), lengths)))
-        return self.output_norm(hidden + self.down(F.gelu(self.up(hidden))))
+        result: Tensor = self.output_norm(hidden + self.down(F.gelu(self.up(hidden))))
+        return result
 
     def _attend(self, qkv: Tensor, lengths: list[int]) -> Tensor:
         """`qkv` [tokens, 3 · width] → attended values [tokens, width], window by window."""
         tokens, three = qkv.shape
         split = qkv.view(tokens, 3, self.heads, three // 3 // self.heads)
         parts = []
-        for window in split.split(lengths):
+        for window in torch.split(split, lengths):
             q, k, v = window.permute(1, 2, 0, 3).unsqueeze(1)
             parts.append(F.scaled_dot_product_attention(q, k, v).squeeze(0).transpose(0, 1))
         return torch.cat(parts).reshape(tokens, three // 3)
@@ -81,7 +66,7 @@ class Encoder(nn.Module):
         Returns [tokens, width].
         """
         positions = torch.cat([torch.arange(n, device=ids.device) for n in lengths])
-        hidden = self.words(ids) + self.positions(positions) + self.types.weight[0]
+        hidden: Tensor = self.words(ids) + self.positions(positions) + self.types.weight[0]
         if self.features is not None and features is not None:
             hidden = hidden + self.features(features.int())
         hidden = self.norm(hidden)

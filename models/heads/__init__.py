@@ -37,7 +37,7 @@ class Head(Protocol):
     reads: Literal["spans", "assertion", "classes"]
 
     def project(self, hidden: Tensor) -> Tensor:
-        """`hidden` [rows, width] → [rows, k]. Rows are all tokens of a batch; for "classes" its [CLS] rows."""
+        """`hidden` [rows, width] → [rows, k]. Rows: all tokens of a batch; for "classes" its [CLS]es."""
         ...
 
 

@@ -1,0 +1,196 @@
+"""A folder → a checkpoint: labels, shapes, files, fingerprint. Says what is missing, and never imports torch.
+
+Two layouts are read: our own (`manifest.json` names every file with its SHA-256) and Hugging Face's
+(`config.json`, as `save_pretrained` writes it). A name on the Hugging Face hub stands for such a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from tokenizers import Tokenizer
+
+from models import huggingface
+from models.errors import CheckpointError
+from models.shape import EncoderConfig
+from models.types import Pipeline
+
+DEFAULT = Path(__file__).parent / "checkpoints" / "clinical-mini"
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+READING_CODE = (
+    "encoder.py", "weights.py", "windows.py", "reader.py", "features.py", "cues.py", "cues.tsv",
+    "sections.py", "passages.py", "assemble.py", "heads/*.py",
+)  # fmt: skip
+"""Whatever can change an answer: part of the fingerprint, and so of every cache key."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What `manifest.json` must say; more is allowed (sources, figures, …)."""
+
+    format: Literal["streamer-checkpoint"]
+    format_version: int
+    name: str
+    version: str
+    encoder: EncoderConfig
+    window: int
+    overlap: int
+    heads: tuple[dict[str, Any], ...]
+    files: dict[str, str]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint. `window` counts [CLS] and [SEP]; `heads` are the manifest's entries."""
+
+    folder: Path
+    layout: Literal["streamer", "huggingface"]
+    name: str
+    version: str
+    fingerprint: str
+    encoder: EncoderConfig
+    window: int
+    overlap: int
+    heads: tuple[Mapping[str, Any], ...]
+    weights: tuple[Path, ...]
+    tokenizer: Tokenizer = field(repr=False, compare=False)
+    cls_id: int
+    sep_id: int
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return Pipeline(self.name, self.version, self.fingerprint)
+
+    @property
+    def dictionary(self) -> Path | None:
+        """Names of drugs and diseases for the feature masks, where the checkpoint learned with them."""
+        path = self.folder / "dictionary.tsv.gz"
+        return path if self.layout == "streamer" and path.exists() else None
+
+    def require_heads(self) -> None:
+        """Raises `CheckpointError` if there is nothing in it that could annotate."""
+        if not self.heads:
+            raise CheckpointError(
+                f"{self.name} is a bare base without heads; "
+                f"start `streamer train --base {self.folder}` from it"
+            )
+
+
+def open_checkpoint(path: str | Path | None = None) -> Checkpoint:
+    """The checkpoint in a folder, or of a name on the Hugging Face hub; without a path, the shipped one.
+
+    Every file of our own layout is verified against its SHA-256. Raises `CheckpointError`.
+    """
+    folder = DEFAULT if path is None else Path(path)
+    if not folder.is_dir():
+        folder = huggingface.download(str(path)) if path is not None else folder
+    if (folder / MANIFEST).is_file():
+        return _open_ours(folder)
+    if (folder / "config.json").is_file():
+        return _open_huggingface(folder)
+    raise CheckpointError(f"{folder} is no checkpoint: it has neither {MANIFEST} nor config.json")
+
+
+def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write `manifest.json` over the folder's other files, with their hashes and its own."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name not in (MANIFEST, "README.md"))
+    sealed = {**manifest, "format": "streamer-checkpoint", "formatVersion": FORMAT_VERSION}
+    sealed |= {"files": {p.name: sha256_of(p) for p in files}}
+    sealed |= {"sha256": _own_hash(sealed)}
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(sealed), indent=1) + b"\n")
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open_ours(folder: Path) -> Checkpoint:
+    raw = (folder / MANIFEST).read_bytes()
+    try:
+        manifest = msgspec.json.decode(raw, type=Manifest)
+        _verify(MANIFEST, folder, manifest.sha256, _own_hash(msgspec.json.decode(raw)))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{folder / MANIFEST}: {error}; fetch the checkpoint again") from None
+    if manifest.format_version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{folder}: format {manifest.format_version} is newer than this program; update it"
+        )
+    for name, expected in manifest.files.items():
+        path = folder / Path(name).name
+        if not path.is_file():
+            raise CheckpointError(
+                f"{path} is missing (expected SHA-256 {expected}); fetch the checkpoint again"
+            )
+        _verify(name, folder, expected, sha256_of(path))
+    tokenizer = huggingface.load_tokenizer(folder)
+    return Checkpoint(
+        folder=folder,
+        layout="streamer",
+        name=manifest.name,
+        version=manifest.version,
+        fingerprint=_fingerprint(manifest.sha256),
+        encoder=manifest.encoder,
+        window=manifest.window,
+        overlap=manifest.overlap,
+        heads=manifest.heads,
+        weights=(folder / "weights.safetensors",),
+        tokenizer=tokenizer,
+        cls_id=huggingface.special(tokenizer, "[CLS]", folder),
+        sep_id=huggingface.special(tokenizer, "[SEP]", folder),
+    )
+
+
+def _open_huggingface(folder: Path) -> Checkpoint:
+    layout = huggingface.read_config(folder)
+    tokenizer = huggingface.load_tokenizer(folder)
+    if tokenizer.get_vocab_size() > layout.encoder.vocab_size:
+        raise CheckpointError(
+            f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} pieces, the weights "
+            f"{layout.encoder.vocab_size}: they do not belong together"
+        )
+    hashes = {p.name: sha256_of(p) for p in (*layout.weights, *layout.small_files)}
+    digest = hashlib.sha256(msgspec.json.encode(hashes, order="sorted")).hexdigest()
+    return Checkpoint(
+        folder=folder,
+        layout="huggingface",
+        name=layout.name,
+        version=digest[:12],
+        fingerprint=_fingerprint(digest),
+        encoder=layout.encoder,
+        window=min(layout.encoder.max_position_embeddings, 512),
+        overlap=min(layout.encoder.max_position_embeddings, 512) // 4,
+        heads=layout.heads,
+        weights=layout.weights,
+        tokenizer=tokenizer,
+        cls_id=huggingface.special(tokenizer, "[CLS]", folder),
+        sep_id=huggingface.special(tokenizer, "[SEP]", folder),
+    )
+
+
+def _verify(name: str, folder: Path, expected: str, actual: str) -> None:
+    if expected != actual:
+        raise CheckpointError(
+            f"{folder / name} is damaged: SHA-256 expected {expected}, actual {actual}; fetch it again"
+        )
+
+
+def _own_hash(manifest: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(msgspec.json.encode(rest, order="sorted")).hexdigest()
+
+
+def _fingerprint(content: str) -> str:
+    """16 hex digits over the checkpoint's content and the code that reads with it."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256(content.encode())
+    for pattern in READING_CODE:
+        for path in sorted(here.glob(pattern)):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]

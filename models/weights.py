@@ -1,0 +1,184 @@
+"""Files of weights → an encoder and its heads, ready to read with.
+
+Our own `weights.safetensors`: large matrices as int8 with one fp16 scale a row (`<name>.scale`), the rest as
+fp32. Hugging Face's names become ours through one table of renames. A pickle is only ever read by torch's
+restricted unpickler, which takes tensors and nothing else.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from models.checkpoint import Checkpoint
+from models.encoder import Encoder
+from models.errors import CheckpointError
+from models.heads import AssertionHead, ClassesHead, SpansHead
+
+QUANTISED_FROM = 1 << 16
+"""Matrices of fewer numbers stay fp32: they weigh little and heads are sensitive."""
+
+KINDS = ("entities", "assertion", "token_classes", "sequence_classes")
+"""Kinds of heads: each a module in `models/heads/`."""
+
+RENAMES = [
+    (r"^(?:bert\.)?embeddings\.word_embeddings\.", "encoder.words."),
+    (r"^(?:bert\.)?embeddings\.position_embeddings\.", "encoder.positions."),
+    (r"^(?:bert\.)?embeddings\.token_type_embeddings\.", "encoder.types."),
+    (r"^(?:bert\.)?embeddings\.LayerNorm\.", "encoder.norm."),
+    (r"^(?:bert\.)?encoder\.layer\.(\d+)\.attention\.self\.", r"encoder.layers.\1."),
+    (r"^(?:bert\.)?encoder\.layer\.(\d+)\.attention\.output\.dense\.", r"encoder.layers.\1.out."),
+    (
+        r"^(?:bert\.)?encoder\.layer\.(\d+)\.attention\.output\.LayerNorm\.",
+        r"encoder.layers.\1.attention_norm.",
+    ),
+    (r"^(?:bert\.)?encoder\.layer\.(\d+)\.intermediate\.dense\.", r"encoder.layers.\1.up."),
+    (r"^(?:bert\.)?encoder\.layer\.(\d+)\.output\.dense\.", r"encoder.layers.\1.down."),
+    (r"^(?:bert\.)?encoder\.layer\.(\d+)\.output\.LayerNorm\.", r"encoder.layers.\1.output_norm."),
+    (r"^(?:bert\.)?pooler\.dense\.", "heads.HEAD.pooler."),
+    (r"^classifier\.", "heads.HEAD.classifier."),
+    (r"\.gamma$", ".weight"),
+    (r"\.beta$", ".bias"),
+]  # fmt: skip
+
+
+class Heads(NamedTuple):
+    """The heads of a checkpoint by kind, as modules on the device."""
+
+    spans: SpansHead | None
+    assertion: AssertionHead | None
+    classes: tuple[ClassesHead, ...]
+
+
+def load_encoder(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> Encoder:
+    """The trunk alone, e.g. as a base to train from. fp32, without gradients until asked."""
+    return _encoder(checkpoint, _tensors(checkpoint), device)
+
+
+def load_heads(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> Heads:
+    return _heads(checkpoint, _tensors(checkpoint), device)
+
+
+def load(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> tuple[Encoder, Heads]:
+    """Trunk and heads, read once. Raises `CheckpointError` for what is missing or of the wrong shape."""
+    tensors = _tensors(checkpoint)
+    return _encoder(checkpoint, tensors, device), _heads(checkpoint, tensors, device)
+
+
+def save_quantised(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write our own layout. Names: `encoder.<parameter>`, `heads.<name>.<parameter>`.
+
+    Method: symmetric int8 a row, round to nearest, the scale rounded to fp16 before use.
+    """
+    out: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().float().contiguous()
+        if tensor.ndim != 2 or tensor.numel() < QUANTISED_FROM:
+            out[name] = tensor.clone()
+            continue
+        scale = (tensor.abs().amax(1) / 127).half()
+        rows = tensor / scale.float().clamp(min=torch.finfo(torch.half).tiny)[:, None]
+        out[name] = rows.round().clamp(-127, 127).to(torch.int8)
+        out[f"{name}.scale"] = scale
+    save_file(out, path)
+
+
+def _encoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], device: str | torch.device) -> Encoder:
+    with torch.device("meta"):
+        encoder = Encoder(checkpoint.encoder)
+    _fill(encoder, "encoder.", tensors, checkpoint)
+    return encoder.to(device).eval().requires_grad_(False)
+
+
+def _heads(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], device: str | torch.device) -> Heads:
+    built: dict[str, list[Any]] = {"spans": [], "assertion": [], "classes": []}
+    for settings in checkpoint.heads:
+        if settings["kind"] not in KINDS:
+            raise CheckpointError(f"{checkpoint.folder}: head kind {settings['kind']!r} is unknown; update")
+        head = import_module(f"models.heads.{settings['kind']}").HEAD.build(
+            checkpoint.encoder.hidden_size, settings
+        )
+        _fill(head, f"heads.{settings['name']}.", tensors, checkpoint)
+        built[head.reads].append(head.to(device).eval().requires_grad_(False))
+    if len(built["spans"]) > 1 or len(built["assertion"]) > 1:
+        raise CheckpointError(f"{checkpoint.folder}: more than one head for spans or for assertion")
+    spans, assertion_heads = built["spans"], built["assertion"]
+    return Heads(
+        cast("SpansHead | None", spans[0] if spans else None),
+        cast("AssertionHead | None", assertion_heads[0] if assertion_heads else None),
+        tuple(built["classes"]),
+    )
+
+
+def _fill(module: nn.Module, prefix: str, tensors: Mapping[str, Tensor], checkpoint: Checkpoint) -> None:
+    wanted = module.state_dict()
+    for name, parameter in wanted.items():
+        tensor = tensors.get(prefix + name)
+        if tensor is None:
+            raise CheckpointError(f"{checkpoint.folder}: the weights lack {prefix}{name}")
+        if tensor.shape != parameter.shape:
+            raise CheckpointError(
+                f"{checkpoint.folder}: {prefix}{name} has shape {tuple(tensor.shape)}, "
+                f"expected {tuple(parameter.shape)}"
+            )
+    module.load_state_dict({name: tensors[prefix + name].clone() for name in wanted}, assign=True)
+
+
+def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """All weights under our names, fp32."""
+    raw: dict[str, Tensor] = {}
+    for path in checkpoint.weights:
+        raw |= _read(path)
+    if checkpoint.layout == "huggingface":
+        return _renamed(raw, head=checkpoint.heads[0]["name"] if checkpoint.heads else "none")
+    return {
+        name: _dequantised(tensor, raw.get(f"{name}.scale"))
+        for name, tensor in raw.items()
+        if not name.endswith(".scale")
+    }
+
+
+def _dequantised(tensor: Tensor, scale: Tensor | None) -> Tensor:
+    return tensor.float() if scale is None else tensor.float() * scale.float()[:, None]
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise CheckpointError(
+            f"{path} holds more than tensors and was not loaded, as a pickle can run code; "
+            "convert it to safetensors"
+        ) from None
+    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or truncated ({type(error).__name__}); fetch it again"
+        ) from None
+    if not isinstance(loaded, Mapping):
+        raise CheckpointError(f"{path} is no table of tensors")
+    return {str(name): tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)}
+
+
+def _renamed(raw: Mapping[str, Tensor], head: str) -> dict[str, Tensor]:
+    """Hugging Face's names → ours; query, key and value of a layer become one matrix."""
+    out: dict[str, Tensor] = {}
+    for name, tensor in raw.items():
+        for pattern, replacement in RENAMES:
+            name = re.sub(pattern, replacement.replace("HEAD", head), name)
+        out[name] = tensor.float()
+    for name in [name for name in out if ".query." in name]:
+        parts = [out.pop(name.replace("query", part), None) for part in ("query", "key", "value")]
+        if all(part is not None for part in parts):
+            out[name.replace("query", "qkv")] = torch.cat([part for part in parts if part is not None])
+    return out
