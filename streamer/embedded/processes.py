@@ -1,0 +1,145 @@
+"""A server of ours as a child process: its folder, its ports, its start, its end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from streamer.errors import WorldError
+
+HOST = "127.0.0.1"
+FIRST_PORT, LAST_PORT = 20_000, 32_767  # above: the kernel's own choice for clients' ends of connections
+POLL_SECONDS = 0.03
+
+
+class Port:
+    """A free loopback port, ours until `release`: other processes that choose this way pass it by."""
+
+    def __init__(self) -> None:
+        for number in random.sample(range(FIRST_PORT, LAST_PORT + 1), 200):
+            claim = _claim(number)
+            if claim is not None:
+                self.number, self._claim = number, claim
+                return
+        raise WorldError(f"no free loopback port between {FIRST_PORT} and {LAST_PORT}; stop what holds them")
+
+    def release(self) -> None:
+        self._claim.close()
+
+
+def _claim(number: int) -> socket.socket | None:
+    """The UDP port of the same number is the claim: the server needs only TCP, and the kernel clears up."""
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        claim.bind((HOST, number))
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, number))
+    except OSError as error:
+        claim.close()
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        return None
+    return claim
+
+
+class Home:
+    """The folder that servers work in. A temporary one goes when we go, also when we are killed."""
+
+    def __init__(self, folder: Path | None, purpose: str) -> None:
+        self.temporary = folder is None
+        self.path = (
+            Path(tempfile.mkdtemp(prefix=f"streamer-{purpose}-")) if folder is None else folder.resolve()
+        )
+        self.path.mkdir(parents=True, exist_ok=True)
+        fate = "remove" if self.temporary else "keep"
+        command = [sys.executable, str(Path(__file__).with_name("reaper.py"))]
+        self._reaper = subprocess.Popen(
+            [*command, str(os.getpid()), str(self.path), fate],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def close(self) -> None:
+        """Only when every server in it has stopped."""
+        if self.temporary:
+            shutil.rmtree(self.path, ignore_errors=True)
+        if self._reaper.stdin:
+            self._reaper.stdin.close()
+        self._reaper.wait()
+
+
+class Server:
+    """One child process in its own session (Ctrl-C is ours to handle), its output in a log file."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.log = folder / "server.log"
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=None if env is None else dict(env),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
+        """Raises WorldError when the server ends, or is not ready after `timeout` seconds."""
+        give_up = time.monotonic() + timeout
+        while not ready():
+            if not self.running:
+                raise WorldError(
+                    f"{self.name} stopped at its start (exit {self._process.returncode}): {self.last_words()}"
+                )
+            if time.monotonic() > give_up:
+                raise WorldError(f"{self.name} was not ready after {timeout:.0f} s: {self.last_words()}")
+            time.sleep(POLL_SECONDS)
+
+    def last_words(self) -> str:
+        """The last line of the log that says something went wrong, else the last line."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        telling = [line for line in lines if "ERROR" in line or "Exception" in line or "Caused by" in line]
+        return ((telling or lines or ["nothing in its log"])[-1]).strip()[:300]
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.running:
+            self._process.send_signal(number)
+
+    def stop(self, patience: float = 10.0) -> None:
+        """SIGTERM, then SIGKILL when it is still there after `patience` seconds."""
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)  # one that was suspended must wake up to end
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self._process.wait()
