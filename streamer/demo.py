@@ -11,10 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -42,18 +41,18 @@ def run(notes: int, report_file: Path | None, *, keep: bool = False, checkpoint:
     console = Console()
     console.print("[bold]Streamer[/] — synthetic notes only; not a medical device\n")
     started = time.monotonic()
-    with _servers(console) as (bootstrap, redis), _node(bootstrap, redis, checkpoint, console) as metrics:
+    with _servers(console) as (bootstrap, redis), _node(bootstrap, redis, checkpoint, console) as port:
         chosen = settings.load(bootstrap=bootstrap)
         stream = _Stream(bootstrap, chosen)
         console.print(
-            f"ready after {time.monotonic() - started:.1f} s; metrics: [cyan]{metrics}/metrics[/]\n"
+            f"ready after {time.monotonic() - started:.1f} s; metrics: [cyan]http://127.0.0.1:{port}/metrics[/]\n"
         )
-        report = stream.run(list(islice(_messages(notes), notes)), metrics, console)
-        _print_summary(console, stream, report, metrics)
+        report = stream.run(list(islice(_messages(notes), notes)), port, console)
+        _print_summary(console, stream, report, port)
         if report_file is not None:
             report_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
         if keep:
-            _wait_for_interrupt(console, metrics)
+            _wait_for_interrupt(console, port)
     return 0 if report.complete else 1
 
 
@@ -90,7 +89,7 @@ class _Stream:
         self.example: bytes | None = None
         self._done = threading.Event()
 
-    def run(self, messages: list[tuple[bytes, bytes | None]], metrics: str, console: Console) -> Report:
+    def run(self, messages: list[tuple[bytes, bytes | None]], port: int, console: Console) -> Report:
         thread = threading.Thread(target=self._read, name="reader")
         thread.start()
         started = time.monotonic()
@@ -103,7 +102,7 @@ class _Stream:
             thread.join()
             self._producer.close()
             self._reader.close()
-        return self.ledger.report(seconds, _scraped(metrics, "streamer_batch_tokens_sum"))
+        return self.ledger.report(seconds, _scraped(port, "streamer_batch_tokens_sum"))
 
     def _send(self, messages: list[tuple[bytes, bytes | None]], tick: Tick) -> None:
         started = time.monotonic()
@@ -183,8 +182,8 @@ def _servers(console: Console) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _node(bootstrap: str, redis: str, checkpoint: str | None, console: Console) -> Iterator[str]:
-    """A running `streamer run`; gives the address of its metrics once it is ready."""
+def _node(bootstrap: str, redis: str, checkpoint: str | None, console: Console) -> Iterator[int]:
+    """A running `streamer run`; gives the port of its metrics page once it is ready."""
     port = _free_port()
     chosen = settings.load(
         bootstrap=bootstrap,
@@ -193,13 +192,12 @@ def _node(bootstrap: str, redis: str, checkpoint: str | None, console: Console) 
         metrics_port=port,
         cache_secret=secrets.token_hex(32),
     )
-    address = f"http://127.0.0.1:{port}"
     environment = settings.environment(chosen)
     process = subprocess.Popen([sys.executable, "-m", "streamer", "run"], env=_inherited() | environment)
     try:
         with console.status("starting the engine and a worker …"):
-            _wait_until_ready(address, process)
-        yield address
+            _wait_until_ready(port, process)
+        yield port
     finally:
         with console.status("draining …"):
             process.send_signal(signal.SIGTERM)
@@ -210,29 +208,36 @@ def _node(bootstrap: str, redis: str, checkpoint: str | None, console: Console) 
                 process.wait()
 
 
-def _wait_until_ready(address: str, process: subprocess.Popen[bytes], patience_s: float = 90.0) -> None:
+def _wait_until_ready(port: int, process: subprocess.Popen[bytes], patience_s: float = 90.0) -> None:
     until = time.monotonic() + patience_s
     while time.monotonic() < until:
         if process.poll() is not None:
             raise WorldError(f"the service stopped at its start with exit code {process.returncode}")
-        try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            pass
+        with suppress(OSError, HTTPException):
+            if _get(port, "/readyz")[0] == 200:
+                return
         time.sleep(0.1)
     raise WorldError(f"the service was not ready within {patience_s:.0f} s; run `streamer run` to see why")
 
 
-def _scraped(address: str, name: str) -> float:
+def _get(port: int, path: str) -> tuple[int, str]:
+    """Status and text of a page of the node."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def _scraped(port: int, name: str) -> float:
     """The sum of a metric over its labels, as the metrics page shows it; 0 where it is absent."""
-    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
+    lines = _get(port, "/metrics")[1].splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
 
-def _print_summary(console: Console, stream: _Stream, report: Report, metrics: str) -> None:
+def _print_summary(console: Console, stream: _Stream, report: Report, port: int) -> None:
     if stream.example is not None:
         console.print()
         console.print(show.record(stream.example, width=min(console.width, 100)))
@@ -254,11 +259,11 @@ def _print_summary(console: Console, stream: _Stream, report: Report, metrics: s
     ):
         table.add_row(figure, value)
     console.print(table)
-    console.print(f"metrics page: {metrics}/metrics (stay up with --keep)")
+    console.print(f"metrics page: http://127.0.0.1:{port}/metrics (stay up with --keep)")
 
 
-def _wait_for_interrupt(console: Console, metrics: str) -> None:
-    console.print(f"\nstill running; metrics at [cyan]{metrics}/metrics[/]. Ctrl-C ends it.")
+def _wait_for_interrupt(console: Console, port: int) -> None:
+    console.print(f"\nstill running; metrics at [cyan]http://127.0.0.1:{port}/metrics[/]. Ctrl-C ends it.")
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
