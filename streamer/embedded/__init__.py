@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,44 +15,47 @@ from streamer.embedded.kafka import KafkaCluster
 from streamer.embedded.progress import shown_download
 from streamer.embedded.redis import RedisServer
 
-__all__ = ["KafkaCluster", "RedisServer", "serve_stack", "stack"]
+__all__ = ["KafkaCluster", "RedisServer", "run_stack", "stack"]
 
 
 @contextmanager
-def stack(brokers: int = 1, dir: Path | None = None) -> Iterator[dict[str, str]]:
+def stack(
+    brokers: int = 1, folder: Path | None = None, progress: Callable[[str], None] | None = None
+) -> Iterator[dict[str, str]]:
     """Both servers, ready: `{"bootstrap": "host:port,…", "redis": "redis://…"}`; stopped at the end.
 
-    A first run downloads Kafka (44 MB) and shows it on standard error. Raises WorldError in one line.
+    With `folder` Kafka's data stays there for the next start. A first run downloads Kafka (44 MB): `progress`
+    gets lines about it; without, standard error shows it. Raises StreamerError in one line.
     """
     with (
-        RedisServer(dir / "redis" if dir else None) as redis,
-        shown_download() as progress,
-        KafkaCluster(brokers, dir / "kafka" if dir else None, progress=progress) as kafka,
+        RedisServer(folder / "redis" if folder else None) as redis,
+        shown_download(progress) as download,
+        KafkaCluster(brokers, folder / "kafka" if folder else None, progress=download) as kafka,
     ):
         yield {"bootstrap": kafka.bootstrap, "redis": redis.url}
 
 
-def serve_stack(brokers: int = 1, dir: Path | None = None) -> None:
-    """Prints one JSON line when both servers are ready; returns, all stopped, after SIGTERM or SIGINT."""
+def run_stack(brokers: int = 1, folder: Path | None = None) -> int:
+    """Prints one JSON line when both servers are ready; gives 0, all stopped, after SIGTERM or SIGINT."""
     ended = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
-        if ended.is_set():
-            return
-        ended.set()
-        raise _EndedEarly
+        if not ended.is_set():  # a second signal must not cut the stop short
+            ended.set()
+            raise _EndedEarly
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with stack(brokers, dir) as addresses:
+        with stack(brokers, folder) as addresses:
             sys.stdout.write(json.dumps(addresses) + "\n")
             sys.stdout.flush()
-            ended.wait()
+            threading.Event().wait()
     except _EndedEarly:
-        return
+        pass
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    return 0
 
 
 class _EndedEarly(BaseException):

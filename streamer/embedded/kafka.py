@@ -20,7 +20,7 @@ from types import TracebackType
 
 from streamer.embedded import jars
 from streamer.embedded.processes import HOST, Home, Port, Server
-from streamer.errors import WorldError
+from streamer.errors import SettingError, WorldError
 
 READY_SECONDS = 60.0  # three brokers on two busy cores; alone and idle it is 3
 STOP_SECONDS, LAST_STOP_SECONDS = 15.0, 3.0
@@ -54,7 +54,7 @@ class KafkaCluster:
         progress: jars.Progress | None = None,
     ) -> None:
         if brokers not in (1, 3):
-            raise ValueError("one broker or three")
+            raise SettingError(f"--brokers {brokers}: the embedded Kafka has 1 broker or 3")
         self._ids = range(1, brokers + 1)
         self._dir, self._settings, self._progress = dir, dict(settings or {}), progress
         self._home: Home | None = None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
 from streamer.embedded.jars import Progress
 
@@ -15,17 +14,17 @@ SECONDS_BETWEEN_LINES = 2.0
 
 
 @contextmanager
-def shown_download(out: TextIO | None = None) -> Iterator[Progress]:
-    """A callback for `class_path`; nothing is written unless it is called. `out` is standard error."""
-    out = out or sys.stderr
-    if not out.isatty():
-        yield _Lines(out)
+def shown_download(say: Callable[[str], None] | None = None) -> Iterator[Progress]:
+    """A callback for `class_path`, silent until it is called. `say` gets lines; without, standard error."""
+    if say is not None or not sys.stderr.isatty():
+        yield _Lines(say or _to_standard_error)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    bar = Progress(*columns, console=Console(file=out))
+    bar = Bar(*columns, console=Console(stderr=True))
     task = bar.add_task(TITLE, total=None, visible=False)
 
     def show(file: str, done: int, total: int) -> None:
@@ -40,14 +39,18 @@ def shown_download(out: TextIO | None = None) -> Iterator[Progress]:
         bar.stop()
 
 
+def _to_standard_error(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
 class _Lines:
-    def __init__(self, out: TextIO) -> None:
-        self._out, self._next = out, 0.0
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._next = say, 0.0
 
     def __call__(self, file: str, done: int, total: int) -> None:
         now = time.monotonic()
         if now < self._next and done < total:
             return
         self._next = now + SECONDS_BETWEEN_LINES
-        self._out.write(f"{TITLE}: {done / 1e6:.0f} of {total / 1e6:.0f} MB\n")
-        self._out.flush()
+        self._say(f"{TITLE}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
