@@ -78,7 +78,7 @@ class Server(ThreadingTCPServer):
                 "set STREAMER_METRICS_HOST or STREAMER_METRICS_PORT (0: any free port)"
             ) from None
         self.port: int = self.server_address[1]
-        self._thread = threading.Thread(target=self.serve_forever, name="metrics", daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="metrics", daemon=True)
         self._thread.start()
 
     def handle_error(self, request: object, client_address: object) -> None:
