@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from models import huggingface
@@ -72,6 +74,25 @@ class Checkpoint:
         """Names of drugs and diseases for the feature masks, where the checkpoint learned with them."""
         path = self.folder / "dictionary.tsv.gz"
         return path if self.layout == "streamer" and path.exists() else None
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """What a span can be; a span's third number counts these."""
+        return tuple(next((head["categories"] for head in self.heads if "categories" in head), ()))
+
+    @property
+    def tasks(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Tasks that label a passage as a whole, each with its labels."""
+        kinds = ("sequence_classes",)
+        return tuple((head["name"], tuple(head["labels"])) for head in self.heads if head["kind"] in kinds)
+
+    @property
+    def word_start(self) -> NDArray[np.bool_]:
+        """[vocabulary] by piece: whether it starts a word (does not begin with ##)."""
+        table = np.ones(self.encoder.vocab_size, np.bool_)
+        for piece, number in self.tokenizer.get_vocab().items():
+            table[number] = not piece.startswith("##")
+        return table
 
     def require_heads(self) -> None:
         """Raises `CheckpointError` if there is nothing in it that could annotate."""

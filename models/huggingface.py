@@ -22,6 +22,8 @@ WEIGHTS = (
 )
 SMALL = ("config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PREFIXES = ("B", "I", "L", "U", "E", "S")
+"""BIO, BILOU and BIOES (E, S for L, U)."""
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -100,6 +102,14 @@ def special(tokenizer: Tokenizer, piece: str, folder: Path) -> int:
     return number
 
 
+def split_label(label: str) -> tuple[str, str | None]:
+    """ "B-Disease" → ("B", "Disease"); a label without a prefix continues its like; "O" is no category."""
+    if label == "O":
+        return "", None
+    prefix, dash, name = label.partition("-")
+    return (prefix, name) if dash and prefix in PREFIXES else ("I", label)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
@@ -154,7 +164,9 @@ def _heads(config: Mapping[str, Any], folder: Path) -> tuple[Mapping[str, Any], 
     if len(labels) != len(given):
         raise CheckpointError(f"{folder / 'config.json'}: id2label does not count from 0")
     if architecture == "BertForTokenClassification":
-        return ({"name": "tokens", "kind": "token_classes", "labels": labels},)
+        names = [name for _, name in map(split_label, labels) if name is not None]
+        categories = list(dict.fromkeys(names))
+        return ({"name": "tokens", "kind": "token_classes", "labels": labels, "categories": categories},)
     if architecture == "BertForSequenceClassification":
         problem = config.get("problem_type")
         if problem == "regression":

