@@ -1,0 +1,201 @@
+"""Findings of passages → one annotation record. Pure: the same arguments give the same record.
+
+Duplicates: of overlapping mentions of one category the most confident stays (then the longer, then the earlier).
+Mentions of different categories may overlap; all stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from models.sections import normalise, title_span
+from models.types import (
+    Annotation,
+    Assertion,
+    AssertionConfidence,
+    Classification,
+    Document,
+    Entity,
+    Evidence,
+    Findings,
+    Label,
+    Mention,
+    Note,
+    Passage,
+    Pipeline,
+    RecordWarning,
+    Section,
+    SectionRecord,
+    Span,
+    Timings,
+)
+
+DIGITS = 3
+"""Decimals of every confidence in a record."""
+SECTION_CONFIDENCE = 0.9
+"""Confidence of an axis that a section's title decided."""
+_FAMILY = frozenset({"family", "fhx", "fh", "fam", "genetic"})
+_PAST = frozenset({"past", "pmh", "pmhx", "psh", "pshx", "phx", "previous", "prior"})
+_HISTORIES = frozenset({"past_medical_history", "past_surgical_history"})
+_PROBLEM_LISTS = frozenset({"problem", "problems", "current", "active"})
+_FAMILY_CUES = frozenset({"family", "experiencer", "association"})
+_TIME_CUES = frozenset({"history", "historical", "temporality", "future", "past", "current", "time"})
+
+
+def assemble(
+    note: Note,
+    sections: Sequence[Section],
+    passages: Sequence[Passage],
+    findings: Sequence[Findings],
+    pipeline: Pipeline,
+    timings: Timings,
+    warnings: Sequence[RecordWarning] = (),
+) -> Annotation:
+    """One record for one note; `findings` belong to `passages`, in their order.
+
+    Every entity's text is `note.text[start:end]`. Ids depend only on the document's id and version, the
+    span, the category and the pipeline's fingerprint: a note read twice gives the same record but for `timings`.
+    """
+    content = hashlib.sha256(note.text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Annotation(
+        id="a" + _digest(note.id, note.version, content, pipeline.fingerprint, length=32),
+        document=_document(note, content),
+        pipeline=pipeline,
+        sections=tuple(
+            SectionRecord(id=section.id, span=section.span, title=section.title, category=section.category)
+            for section in sections
+        ),
+        entities=_entities(note, sections, passages, findings, pipeline),
+        classifications=_classifications(passages, findings),
+        warnings=tuple(warnings),
+        timings=timings,
+    )
+
+
+def _document(note: Note, content: str) -> Document:
+    return Document(
+        id=note.id,
+        version=note.version,
+        content_sha256=content,
+        characters=len(note.text),
+        patient_key=note.patient_key,
+        encounter_key=note.encounter_key,
+        type=note.type,
+        authored_at=note.authored_at,
+        source_system=note.source_system,
+        footer=note.footer,
+    )
+
+
+def _digest(*parts: Any, length: int = 16) -> str:
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:length]
+
+
+# --- entities ------------------------------------------------------------------------------------
+
+
+def _entities(
+    note: Note,
+    sections: Sequence[Section],
+    passages: Sequence[Passage],
+    findings: Sequence[Findings],
+    pipeline: Pipeline,
+) -> tuple[Entity, ...]:
+    by_id = {section.id: section for section in sections}
+    evidence = {section.id: _section_rule(note.text, section) for section in sections}
+    entities: list[Entity] = []
+    for passage, found in zip(passages, findings, strict=True):
+        section = by_id[passage.section]
+        for mention in without_duplicates(found.mentions):
+            if not 0 <= mention.span.start < mention.span.end <= len(passage.text):
+                raise AssertionError("this is a bug: a mention lies outside its passage")
+            entities.append(_entity(note, passage, mention, evidence[section.id], pipeline))
+    return tuple(sorted(entities, key=lambda entity: (entity.span, entity.category)))
+
+
+def without_duplicates(mentions: Iterable[Mention]) -> list[Mention]:
+    """Mentions of which no two of one category overlap; see the head of this file."""
+    kept: dict[str, list[Mention]] = defaultdict(list)
+    ranked = sorted(mentions, key=lambda mention: (-mention.confidence, -len(mention.span), mention.span))
+    for mention in ranked:
+        if not any(mention.span.overlaps(other.span) for other in kept[mention.category]):
+            kept[mention.category].append(mention)
+    return [mention for group in kept.values() for mention in group]
+
+
+def _entity(
+    note: Note, passage: Passage, mention: Mention, rule: tuple[str, str, Span] | None, pipeline: Pipeline
+) -> Entity:
+    span = mention.span.shift(passage.span.start)
+    cues = [(cue.kind, cue.span.shift(passage.span.start)) for cue in mention.evidence]
+    axes = dict(zip(Assertion.__struct_fields__, mention.assertion, strict=True))
+    sure = dict(zip(Assertion.__struct_fields__, mention.assertion_confidence, strict=True))
+    if rule is not None and _applies(rule[0], axes, {kind for kind, _ in cues}):
+        axis, value, title = rule
+        axes[axis], sure[axis] = value, SECTION_CONFIDENCE
+        cues.append(("section", title))
+    return Entity(
+        id="e" + _digest(note.id, note.version, span, mention.category, pipeline.fingerprint),
+        span=span,
+        text=note.text[span.start : span.end],
+        category=mention.category,
+        confidence=round(mention.confidence, DIGITS),
+        section=passage.section,
+        assertion=msgspec.convert(axes, Assertion),
+        assertion_confidence=AssertionConfidence(**{k: round(v, DIGITS) for k, v in sure.items()}),
+        evidence=tuple(
+            Evidence(kind=kind, span=place, text=note.text[place.start : place.end]) for kind, place in cues
+        ),
+    )
+
+
+# --- what a section's title says of everything under it ---------------------------------------------
+
+
+def _section_rule(text: str, section: Section) -> tuple[str, str, Span] | None:
+    """(axis, value, where the title stands): family history is another's, past history is past."""
+    title = title_span(text, section)
+    if title is None:
+        return None
+    words = set(normalise(section.title).replace("/", " ").split())
+    if section.category == "family_and_social_history":
+        family_only = words & _FAMILY and not words & {"social", "shx", "sochx", "soc"}
+        return ("association", "other", title) if family_only else None
+    if section.category in _HISTORIES and not words & _PROBLEM_LISTS:
+        return ("temporality", "past", title)
+    return None
+
+
+def _applies(axis: str, axes: Mapping[str, str], kinds: set[str]) -> bool:
+    """A section decides only an axis that neither a cue nor the encoder moved from its usual value."""
+    usual, cues = ("subject", _FAMILY_CUES) if axis == "association" else ("current", _TIME_CUES)
+    return axes[axis] == usual and not kinds & cues
+
+
+# --- the whole note --------------------------------------------------------------------------------
+
+
+def _classifications(passages: Sequence[Passage], findings: Sequence[Findings]) -> tuple[Classification, ...]:
+    """Each task's labels over the whole note: the mean of the passages' confidences, weighted by length."""
+    sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    weights: dict[str, int] = defaultdict(int)
+    for passage, found in zip(passages, findings, strict=True):
+        for classified in found.classified:
+            weights[classified.task] += len(passage.text)
+            for label, confidence in classified.labels:
+                sums[classified.task][label] += confidence * len(passage.text)
+    return tuple(
+        Classification(
+            task=task,
+            labels=tuple(
+                Label(label=label, confidence=round(total / weights[task], DIGITS))
+                for label, total in sorted(labels.items(), key=lambda item: (-item[1], item[0]))
+            ),
+        )
+        for task, labels in sorted(sums.items())
+    )
