@@ -32,10 +32,14 @@ from models.windows import Window, cut
 CPU_BUDGET, CUDA_BUDGET = 1024, 16384
 """Tokens a batch: enough to be at full speed, few enough to answer soon."""
 
+CLOSE_SECONDS = 10.0
+"""A reader that hangs on its device for longer is left behind."""
+
 
 class Observer(Protocol):
     """Who wants to know how it goes, e.g. the metrics; called from the readers' threads."""
 
+    def readers(self, count: int) -> None: ...
     def batch(self, tokens: int, budget: int, windows: int, seconds: float) -> None: ...
     def waited(self, lane: Lane, seconds: float) -> None: ...
     def depth(self, lane: Lane, windows: int) -> None: ...
@@ -71,6 +75,8 @@ class Engine:
         self._readers = [
             threading.Thread(target=self._run, name=f"reader-{i}", daemon=True) for i in range(readers)
         ]
+        if observer:
+            observer.readers(readers)
         for reader in self._readers:
             reader.start()
 
@@ -97,7 +103,7 @@ class Engine:
         self._break(EngineError("the engine was closed"))
         for reader in self._readers:
             if reader is not threading.current_thread():
-                reader.join()
+                reader.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         """One reader's life."""

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models import cues
 from models.answers import Answer
 from models.answers import PassageFault as PassageFault
 from models.checkpoint import Checkpoint
-from models.features import FeatureDictionary
 from models.types import Classified, Findings, Mention, Span
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -43,6 +41,9 @@ class Reader:
         self._tokenizer = checkpoint.tokenizer
         self._categories = checkpoint.categories
         self._tasks = checkpoint.tasks
+        if checkpoint.encoder.features:
+            from models.features import FeatureDictionary
+
         self._dictionary = (
             FeatureDictionary.load(checkpoint.dictionary) if checkpoint.encoder.features else None
         )
@@ -71,6 +72,8 @@ class Reader:
         probabilities = answer.assertion[kept]
         if not probabilities.shape[1]:
             probabilities = np.tile(UNJUDGED, (len(kept), 1))
+        from models import cues
+
         judged = cues.resolve(text, spans, probabilities)
         mentions = tuple(
             Mention(

@@ -1,0 +1,212 @@
+"""The engine as a process: one per device, shared by all workers over a Unix socket.
+
+Nothing that a worker sends can end it; a worker that vanishes is forgotten with all it asked for. A bug in a
+batch, or a batch that never comes back from the device, ends the process: the supervisor starts it again, and
+the workers ask again for what was not answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+import zmq
+import zmq.asyncio
+
+from models import wire
+from models.answers import Answers
+from models.checkpoint import Checkpoint, open_checkpoint
+from models.errors import EngineError
+
+if TYPE_CHECKING:
+    from models.engine import Engine, Observer
+
+LONGEST_PATH = 103
+"""Bytes that a Unix socket's path may have on every system."""
+BROKEN = 1
+"""Exit code after a bug or a hang."""
+
+
+def serve(
+    checkpoint: str | Path | None,
+    address: str,
+    device: str = "auto",
+    *,
+    budget: int | None = None,
+    observer: Observer | None = None,
+    ready: Callable[[], None] | None = None,
+    hang_seconds: float = 30.0,
+) -> None:
+    """Serve a checkpoint at `ipc://…` until SIGTERM or SIGINT. `ready` is called when requests are taken.
+
+    Raises `CheckpointError` or `EngineError` if it cannot start. A batch longer than `hang_seconds` on the
+    device ends the process with exit code 1.
+    """
+    path = socket_path(address)
+    opened = open_checkpoint(checkpoint)
+    from models.engine import Engine  # torch takes seconds to import: a bad call or checkpoint is told before
+
+    engine = Engine(opened, device, budget, observer=observer, on_bug=_end)
+    try:
+        asyncio.run(_Server(engine, opened).run(path, ready, hang_seconds))
+    finally:
+        engine.close()
+        path.unlink(missing_ok=True)
+
+
+def socket_path(address: str) -> Path:
+    """The path in `ipc:///path`; `EngineError` for anything else: the socket stays on the machine."""
+    scheme, _, path = address.partition("://")
+    if scheme != "ipc" or not path.startswith("/"):
+        raise EngineError(f"engine address {address}: give ipc:// and an absolute path")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise EngineError(f"engine address {address}: longer than {LONGEST_PATH} bytes; use a shorter folder")
+    if not Path(path).parent.is_dir():
+        raise EngineError(f"engine address {address}: the folder does not exist; make it")
+    return Path(path)
+
+
+class _Worker:
+    """What the engine knows of one worker: when it last spoke, what it waits for."""
+
+    def __init__(self) -> None:
+        self.seen = time.monotonic()
+        self.requests: dict[int, Future[Answers]] = {}
+
+    def forget(self) -> None:
+        for future in self.requests.values():
+            future.cancel()
+
+
+class _Server:
+    def __init__(self, engine: Engine, checkpoint: Checkpoint) -> None:
+        self._engine = engine
+        self._fingerprint = checkpoint.fingerprint
+        self._shape = checkpoint.encoder
+        self._instance = uuid.uuid4().hex
+        self._workers: dict[bytes, _Worker] = {}
+
+    async def run(self, path: Path, ready: Callable[[], None] | None, hang_seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as self._socket:
+            _bind(self._socket, path)
+            tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch(hang_seconds))]
+            if ready:
+                ready()
+            stopped = asyncio.create_task(stop.wait())
+            done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in (stopped, *tasks):
+                task.cancel()
+            await asyncio.gather(stopped, *tasks, return_exceptions=True)
+        for task in done - {stopped}:
+            task.result()
+
+    async def _listen(self) -> None:
+        while True:
+            identity, *frames = await self._socket.recv_multipart()
+            for reply in self._hear(identity, frames):
+                self._send(identity, [wire.encode(reply)])
+
+    def _hear(self, identity: bytes, frames: Sequence[bytes]) -> list[wire.ToWorker]:
+        """One message from a worker; what to say to it at once."""
+        try:
+            message = wire.to_engine.decode(frames[0])
+        except (msgspec.MsgspecError, IndexError):
+            return [wire.Refused(0, "not a message of this protocol")]
+        if isinstance(message, wire.Hello):
+            return [self._welcome(identity, message)]
+        worker = self._workers.get(identity)
+        if worker is None:
+            return [wire.Refused(0, "say Hello first", final=False)]
+        worker.seen = time.monotonic()
+        match message:
+            case wire.Ping():
+                return [wire.Pong(self._instance)]
+            case wire.Cancel(number):
+                if future := worker.requests.pop(number, None):
+                    future.cancel()
+                return []
+            case _:
+                return self._read(identity, worker, message, frames[1:])
+
+    def _welcome(self, identity: bytes, hello: wire.Hello) -> wire.ToWorker:
+        if hello.version != wire.VERSION:
+            return wire.Refused(
+                0, f"protocol {hello.version}: this engine speaks {wire.VERSION}; update the older"
+            )
+        self._workers.setdefault(identity, _Worker()).seen = time.monotonic()
+        return wire.Welcome(wire.VERSION, self._fingerprint, self._instance)
+
+    def _read(
+        self, identity: bytes, worker: _Worker, message: wire.Read, arrays: Sequence[bytes]
+    ) -> list[wire.ToWorker]:
+        number = message.number
+        if number in worker.requests:
+            return []  # asked again while it is being read
+        if len(worker.requests) >= wire.MOST_REQUESTS:
+            return [wire.Refused(number, f"more than {wire.MOST_REQUESTS} requests at once")]
+        try:
+            passages = wire.unpack_passages(arrays, self._shape.vocab_size, self._shape.features)
+        except wire.Malformed as error:
+            return [wire.Refused(number, str(error))]
+        future = worker.requests[number] = self._engine.submit(passages, message.lane)
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._answer, identity, number, done))
+        return []
+
+    def _answer(self, identity: bytes, number: int, future: Future[Answers]) -> None:
+        worker = self._workers.get(identity)
+        if future.cancelled() or worker is None or worker.requests.pop(number, None) is None:
+            return
+        if future.exception() is None:
+            self._send(identity, wire.pack_answers(number, future.result()))
+
+    def _send(self, identity: bytes, frames: list[bytes]) -> None:
+        sent = self._socket.send_multipart([identity, *frames], flags=zmq.NOBLOCK)  # done at once, either way
+        if cast("asyncio.Future[None]", sent).exception() is not None:
+            self._forget(identity)  # it is gone
+
+    async def _watch(self, hang_seconds: float) -> None:
+        """Forgets workers that went silent; ends the process when the device hangs."""
+        while True:
+            await asyncio.sleep(min(hang_seconds / 4, 0.5))
+            if self._engine.stalled_for() > hang_seconds:
+                _end(f"a batch has been on the device for more than {hang_seconds:g} s")
+            silent = time.monotonic() - wire.FORGET_SECONDS
+            for identity in [i for i, worker in self._workers.items() if worker.seen < silent]:
+                self._forget(identity)
+
+    def _forget(self, identity: bytes) -> None:
+        if worker := self._workers.pop(identity, None):
+            worker.forget()
+
+
+def _bind(socket: zmq.asyncio.Socket, path: Path) -> None:
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    socket.setsockopt(zmq.SNDHWM, 0)  # bounded by what each worker may ask for at once
+    socket.setsockopt(zmq.LINGER, 0)
+    before = os.umask(0o177)
+    try:
+        socket.bind(f"ipc://{path}")
+    except zmq.ZMQError as error:
+        raise EngineError(f"engine address ipc://{path}: {error.strerror}; is the folder writable?") from None
+    finally:
+        os.umask(before)
+
+
+def _end(why: str) -> None:
+    """From any thread: there is nothing to save, whatever was not answered is asked again."""
+    print(f"engine: {why}; exiting", file=sys.stderr, flush=True)
+    os._exit(BROKEN)

@@ -1,0 +1,171 @@
+"""What engine and workers say to each other over their socket.
+
+A message is one msgpack header and, for `Read` and `Answered`, raw little-endian arrays. Version 1:
+
+    worker → engine   Hello · Read + [lengths i4, ids i4, features u1] · Cancel · Ping
+    engine → worker   Welcome · Answered + [status u1, counts i4, spans i4, confidence f4, assertion f4, classes f4]
+                      · Refused · Pong
+
+A worker says Hello first, and again after Refused(number=0): the engine does not know it, because it was
+started anew or had given it up. Whatever was not answered is then asked again, under the same numbers.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import get_args
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.answers import Answer, Answers, Status
+from models.requests import Passage
+from models.types import Lane
+
+VERSION = 1
+PING_SECONDS = 0.25
+FORGET_SECONDS = 10.0
+"""A worker that says nothing for so long is given up, and its requests dropped."""
+MOST_TOKENS, MOST_REQUESTS = 4_000_000, 1024
+"""In one request; of one worker at once."""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    version: int
+    fingerprint: str
+
+
+class Read(msgspec.Struct, frozen=True, tag=True):
+    number: int
+    lane: Lane
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    number: int
+
+
+class Ping(msgspec.Struct, frozen=True, tag=True):
+    pass
+
+
+class Welcome(msgspec.Struct, frozen=True, tag=True):
+    """`instance` names this run of the engine."""
+
+    version: int
+    fingerprint: str
+    instance: str
+
+
+class Answered(msgspec.Struct, frozen=True, tag=True):
+    """`axes`: columns of the assertion array; `labels`: of each classes head."""
+
+    number: int
+    axes: int
+    labels: tuple[int, ...]
+    queue_ms: float
+    inference_ms: float
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """`reason` is one of our own sentences. `final`: asking again does not help."""
+
+    number: int
+    reason: str
+    final: bool = True
+
+
+class Pong(msgspec.Struct, frozen=True, tag=True):
+    instance: str
+
+
+ToEngine = Hello | Read | Cancel | Ping
+ToWorker = Welcome | Answered | Refused | Pong
+to_engine = msgspec.msgpack.Decoder(ToEngine)
+to_worker = msgspec.msgpack.Decoder(ToWorker)
+encode = msgspec.msgpack.Encoder().encode
+
+
+class Malformed(ValueError):
+    """A message that does not hold what its header says; the text is our own sentence."""
+
+
+def pack_passages(passages: Sequence[Passage]) -> list[bytes]:
+    lengths = np.array([len(ids) for ids, _ in passages], "<i4")
+    ids = np.concatenate([np.zeros(0, np.int32), *(ids for ids, _ in passages)]).astype("<i4", copy=False)
+    features = np.concatenate([np.zeros(0, np.uint8), *(features for _, features in passages)])
+    return [lengths.tobytes(), ids.tobytes(), features.tobytes()]
+
+
+def unpack_passages(frames: Sequence[bytes], vocabulary: int, features: int) -> list[Passage]:
+    """Raises `Malformed` for arrays that do not fit each other, the vocabulary or the feature table."""
+    if len(frames) != 3:
+        raise Malformed("a request has three arrays: lengths, ids, features")
+    lengths, ids, masks = _i4(frames[0]), _i4(frames[1]), _u1(frames[2])
+    counts = (int(lengths.sum(dtype=np.int64)), len(masks))
+    if (lengths < 0).any() or counts != (len(ids), len(ids)):
+        raise Malformed("the lengths do not add up to the tokens")
+    if len(ids) > MOST_TOKENS:
+        raise Malformed(f"more than {MOST_TOKENS} tokens in a request")
+    if len(ids) and (ids.min() < 0 or ids.max() >= vocabulary):
+        raise Malformed("a token is not in the vocabulary")
+    if features and len(masks) and masks.max() >= features:
+        raise Malformed("a feature mask is not in the table")
+    bounds = [0, *np.cumsum(lengths).tolist()]
+    return [(ids[a:b], masks[a:b]) for a, b in pairwise(bounds)]
+
+
+def pack_answers(number: int, result: Answers) -> list[bytes]:
+    answers = result.answers
+    sound = next((a for a in answers if a.status == "ok"), Answer())
+    axes, labels = sound.assertion.shape[1], tuple(len(p) for p in sound.classes)
+    header = Answered(number, axes, labels, result.queue_ms, result.inference_ms)
+    none = np.zeros(0, np.float32)
+    arrays = [
+        np.array([STATUSES.index(a.status) for a in answers], "u1"),
+        np.array([len(a.spans) for a in answers], "<i4"),
+        np.concatenate([np.zeros((0, 3), np.int32), *(a.spans for a in answers)]).astype("<i4", copy=False),
+        np.concatenate([none, *(a.confidence for a in answers)]).astype("<f4", copy=False),
+        np.concatenate([none, *(a.assertion.ravel() for a in answers)]).astype("<f4", copy=False),
+        np.concatenate([none, *(p for a in answers for p in a.classes)]).astype("<f4", copy=False),
+    ]
+    return [encode(header), *(array.tobytes() for array in arrays)]
+
+
+def unpack_answers(header: Answered, frames: Sequence[bytes]) -> Answers:
+    status, counts, spans = _u1(frames[0]), _i4(frames[1]), _i4(frames[2]).reshape(-1, 3)
+    confidence, classes = _f4(frames[3]), _f4(frames[5])
+    assertion = _f4(frames[4]).reshape(len(confidence), header.axes)
+    rows = [0, *np.cumsum(counts).tolist()]
+    label_bounds = [0, *np.cumsum(header.labels, dtype=np.int64).tolist()]
+    answers: list[Answer] = []
+    at = 0
+    for code, (a, b) in zip(status.tolist(), pairwise(rows), strict=True):
+        if STATUSES[code] != "ok":
+            answers.append(Answer(STATUSES[code]))
+            continue
+        tasks = tuple(classes[at + x : at + y] for x, y in pairwise(label_bounds))
+        at += label_bounds[-1]
+        answers.append(Answer("ok", spans[a:b], confidence[a:b], assertion[a:b], tasks))
+    return Answers(answers, header.queue_ms, header.inference_ms)
+
+
+def _i4(frame: bytes) -> NDArray[np.int32]:
+    return np.frombuffer(_whole(frame, 4), "<i4")
+
+
+def _f4(frame: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(_whole(frame, 4), "<f4")
+
+
+def _u1(frame: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(frame, "u1")
+
+
+def _whole(frame: bytes, size: int) -> bytes:
+    if len(frame) % size:
+        raise Malformed("an array ends within a number")
+    return frame
