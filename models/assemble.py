@@ -1,6 +1,6 @@
 """Findings of passages → one annotation record. Pure: the same arguments give the same record.
 
-Duplicates: of overlapping mentions of one category the most confident stays (then the longer, then the earlier).
+Duplicates: of overlapping mentions of one category stays the most confident, then the longer, then the first.
 Mentions of different categories may overlap; all stay.
 """
 
@@ -58,8 +58,8 @@ def assemble(
 ) -> Annotation:
     """One record for one note; `findings` belong to `passages`, in their order.
 
-    Every entity's text is `note.text[start:end]`. Ids depend only on the document's id and version, the
-    span, the category and the pipeline's fingerprint: a note read twice gives the same record but for `timings`.
+    Every entity's text is `note.text[start:end]`. Ids depend only on the document's id and version, the span,
+    the category and the pipeline's fingerprint: a note read twice gives the same record, `timings` aside.
     """
     content = hashlib.sha256(note.text.encode("utf-8", "surrogatepass")).hexdigest()
     return Annotation(

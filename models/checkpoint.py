@@ -27,7 +27,7 @@ MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 READING_CODE = (
     "encoder.py", "weights.py", "windows.py", "reader.py", "features.py", "cues.py", "cues.tsv",
-    "sections.py", "passages.py", "assemble.py", "heads/*.py",
+    "sections.py", "sections.tsv", "sentences.py", "passages.py", "assemble.py", "heads/*.py",
 )  # fmt: skip
 """Whatever can change an answer: part of the fingerprint, and so of every cache key."""
 

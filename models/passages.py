@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
-from models.sections import blank_line, sentences
+from models.sentences import blank_line, sentences
 from models.types import Passage, Section, Span
 
 CUT_ONE_IN = 6

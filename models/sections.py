@@ -1,7 +1,7 @@
-"""Where a note's sections begin, and where its sentences end: by rule, in time linear in the text.
+"""Where a note's sections begin, and what they are: by rule, in time linear in the text.
 
 A heading is a known title (`sections.tsv`) or words in capitals with a colon, at the start of a line. Where
-line breaks were lost, as in MTSamples, a comma without a space stands for one: "SUBJECTIVE:, text.,PLAN: , text".
+line breaks were lost, as in MTSamples, a comma without a space stands for one: "HPI:, text.,PLAN: , text".
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+from models.sentences import LINE_BREAKS
 from models.types import Section, Span
 
 UNKNOWN = "unknown"
@@ -41,70 +42,12 @@ CATEGORIES: tuple[str, ...] = (
 )
 
 _LONGEST_TITLE = 72
-_LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
-_LINE = re.compile(f"[^{_LINE_BREAKS}]+")
+_LINE = re.compile(f"[^{LINE_BREAKS}]+")
 _INLINE = re.compile(rf"[.,;]([ \t]{{0,3}})([A-Z][A-Za-z0-9 /&()'’-]{{0,{_LONGEST_TITLE - 1}}}):")
 _OPENING = re.compile(r"(?:#{1,6} |\*\*|__)?(?:\d{1,2}[.)] )?(?:\*\*|__)?")
 _AFTER_COLON = re.compile(r"(?:\*\*|__)?(?:[ \t]{0,4},)?")
-_END = re.compile(
-    rf"""(?P<mark>[.!?])["'”’)\]]{{0,3}}(?:(?P<lost>,)(?=[A-Z0-9])|[ \t\xa0]+)|[{_LINE_BREAKS}]\s*"""
-)
-_LAST_WORD = re.compile(r"[^\s(\[,;:/]*$")
-_ITEM = re.compile(r"[-*•·–—◦▪>#]|\(?(?:\d{1,3}|[A-Za-z])[.)](?=\s)")
 _BRACKETED = re.compile(r"\([^()]*\)")
 _WORD = re.compile(r"[a-z0-9-]+")
-_NEVER_ENDS = frozenset(
-    (
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "prof",
-        "st",
-        "vs",
-        "e.g",
-        "i.e",
-        "eg",
-        "cf",
-        "approx",
-        "pt",
-        "dept",
-        "fig",
-        "figs",
-        "vol",
-        "al",
-        "jr",
-        "sr",
-        "mt",
-        "ft",
-    )
-)
-_RARELY_ENDS = frozenset(
-    (
-        "b.i.d",
-        "t.i.d",
-        "q.i.d",
-        "q.d",
-        "q.h.s",
-        "q.o.d",
-        "q.h",
-        "p.o",
-        "p.r.n",
-        "p.m",
-        "a.m",
-        "i.v",
-        "i.m",
-        "s.c",
-        "a.c",
-        "p.c",
-        "etc",
-        "inc",
-        "ltd",
-    )
-)
-_NUMBERED = frozenset(("no", "nos"))
-_WRAPPED_FROM = 50
-"""A line at least this long without an end mark goes on in the next line."""
 _MARKUP = " \t*_#:\xa0"
 
 
@@ -295,75 +238,3 @@ def _inline_headings(text: str) -> Iterator[_Heading]:
             heading = None
         if heading is not None:
             yield heading
-
-
-def sentences(text: str, start: int, end: int) -> list[Span]:
-    """Sentences and list items of `text[start:end]`, trimmed of outer white space, in order.
-
-    Every character that is no white space lies in exactly one. A hard-wrapped line does not end a sentence, a
-    blank line and a list item do; neither abbreviations, decimals nor list numbers end one.
-    """
-    found: list[Span] = []
-    begin = line = start
-    for match in _END.finditer(text, start, end):
-        at, after = match.span()
-        ends = (
-            _mark_ends(text, match, begin, end) if match["mark"] else _break_ends(text, line, at, after, end)
-        )
-        if ends:
-            _add(found, text, begin, match.end("lost") if match["lost"] else after)
-            begin = after
-        if not match["mark"]:
-            line = after
-    _add(found, text, begin, end)
-    return found
-
-
-def _add(found: list[Span], text: str, start: int, end: int) -> None:
-    raw = text[start:end]
-    words = raw.strip()
-    if words:
-        lead = len(raw) - len(raw.lstrip())
-        found.append(Span(start + lead, start + lead + len(words)))
-
-
-def _mark_ends(text: str, match: re.Match[str], begin: int, end: int) -> bool:
-    at, after = match.span()
-    following = text[after : after + 1] if after < end else ""
-    if not following or following in _LINE_BREAKS:
-        return False  # the line break or the text's end decides
-    if match["mark"] != ".":
-        return not following.islower()
-    return not following.islower() and not _abbreviates(text, at, begin, text[after : after + 2])
-
-
-def _abbreviates(text: str, at: int, begin: int, following: str) -> bool:
-    """Whether the full stop at `at` belongs to the word before it rather than to the sentence."""
-    before = _LAST_WORD.search(text[max(begin, at - 16) : at])
-    word = before[0].lower() if before else ""
-    if word.isdigit():
-        return at - len(word) == begin or len(text[begin:at].strip()) == len(word)  # "1." opens a list item
-    if word in _NUMBERED:
-        return following[:1].isdigit()
-    if word in _RARELY_ENDS:
-        return not (following[:1].isupper() and following[1:2].islower())
-    return word in _NEVER_ENDS or (len(word) == 1 and word.isalpha() and word != "i")
-
-
-def _break_ends(text: str, line: int, at: int, after: int, end: int) -> bool:
-    """Whether the line break at `at` ends a sentence; `line` is where its line starts."""
-    if blank_line(text[at:after]) or after >= end or _ITEM.match(text, after, end):
-        return True
-    written = text[line:at].rstrip()
-    last = written.rstrip("\"'”’)]")[-1:]
-    if last in ".!?" and last:
-        stop = line + len(written) - 1
-        return last != "." or not _abbreviates(text, stop, line, text[after : after + 2])
-    if last == ",":
-        return False
-    return not (len(written) >= _WRAPPED_FROM or (text[after].islower() and len(written) >= 30))
-
-
-def blank_line(gap: str) -> bool:
-    """Whether white space between two sentences holds a blank line."""
-    return sum(gap.replace("\r\n", "\n").count(mark) for mark in _LINE_BREAKS) > 1
