@@ -1,0 +1,91 @@
+"""What our processes write to standard error: one line a record, and nothing of a note.
+
+Our own messages are fixed sentences. Messages of libraries may quote what they were working on, so of those
+only the template is shown, with numbers and the classes of errors filled in.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import TracebackType
+from typing import Any
+
+OURS = ("streamer", "models")
+FAUSTS = "streamer.intake"
+"""Subclasses of Faust's own classes: Faust writes its messages in their name."""
+QUIET = (FAUSTS, "faust", "mode", "aiokafka", "kafka", "asyncio", "urllib3")
+
+
+def configure() -> None:
+    """Our messages from INFO, those of libraries from WARNING, all through `Formatter`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
+    for name in QUIET:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.WARNING)
+    # Kafka 4 answers a transaction that follows quickly on the last with "try again": no event. A record that
+    # cannot be delivered is raised to us.
+    logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)
+
+
+class Formatter(logging.Formatter):
+    """Leaves out every value that could hold text of a note: strings, bytes, error messages, tracebacks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        shown = logging.makeLogRecord(record.__dict__)
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name.split(".")[0] not in OURS or record.name == FAUSTS:
+            shown.msg, shown.args = _template(record.msg, record.args), None
+        if error is not None:
+            shown.msg, shown.args = f"{shown.getMessage()} [{place(error)}]", None
+        shown.exc_info = shown.exc_text = shown.stack_info = None
+        return super().format(shown)
+
+
+def place(error: BaseException) -> str:
+    """Class, file and line of an error, without its message."""
+    where = _innermost(error.__traceback__)
+    return f"{type(error).__name__} at {where}" if where else type(error).__name__
+
+
+def _innermost(trace: TracebackType | None) -> str:
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+def _template(message: Any, args: Any) -> str:
+    if not isinstance(message, str):
+        return type(message).__name__
+    values = args if isinstance(args, tuple) else () if args is None else (args,)
+    try:
+        return message % tuple(_harmless(value) for value in values) if values else message
+    except (TypeError, ValueError, KeyError):
+        return message
+
+
+class _Word(str):
+    """Shown as it is under %s and %r alike."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, BaseException):
+        return _Word(type(value).__name__)
+    if isinstance(value, type):
+        return _Word(value.__name__)
+    return _Word("…")
