@@ -24,6 +24,7 @@ from models.types import LANES
 from streamer import metrics
 from streamer.endpoints import Health, Server
 from streamer.errors import REASONS, SettingError
+from tests.monitored import page
 
 GOOD = Health(live=True, ready=True)
 UNITS = ("_seconds", "_tokens", "_notes", "_windows", "_ratio")
@@ -50,17 +51,6 @@ def fetch(server: Server, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
-
-
-def page(node: metrics.Node | None = None) -> dict[str, float]:
-    """Every series of the page, named as Prometheus would write it."""
-    with serving(node) as server:
-        text = fetch(server, "/metrics")[1]
-    return {
-        sample.name + "".join(f"{{{k}={v}}}" for k, v in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
 
 
 def child(node: metrics.Node, code: str) -> int:
