@@ -17,9 +17,8 @@ from streamer.errors import NoteError
 from streamer.formats.format import BOM, Format, utf8
 
 DEEPEST = 64
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_IDLE = bytes(set(range(256)) - set(b'"[]{}'))
 _LARGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3}|\d{300}")
 _NOTHING = msgspec.Raw(b"null")
 
@@ -102,8 +101,11 @@ def too_deep(value: bytes) -> bool:
     """Whether JSON is nested deeper than `DEEPEST` levels, brackets within its strings aside."""
     if value.count(b"[") + value.count(b"{") <= DEEPEST:
         return False
-    brackets = _STRING.sub(b"", value).translate(_BRACKETS, _NOT_BRACKETS)
-    steps = ord("[") + 1 - np.frombuffer(brackets, dtype=np.int8)  # "[" goes a level down, "]" up again
+    bare = value.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_ONE_KIND, _IDLE).replace(b'""', b"")
+    outside_strings = b"".join(bare.split(b'"')[::2])
+    steps = (
+        ord("[") + 1 - np.frombuffer(outside_strings, dtype=np.int8)
+    )  # "[" goes a level down, "]" up again
     return bool(steps.cumsum(dtype=np.int64).max(initial=0) > DEEPEST)
 
 
