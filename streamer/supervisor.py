@@ -1,0 +1,173 @@
+"""One node: an engine and its workers as processes, and one page that shows how they do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from models.errors import EngineError
+from streamer import brokers, logs, metrics
+from streamer import settings as configuration
+from streamer.children import REFUSED, Child, Job
+from streamer.endpoints import Health
+from streamer.errors import SettingError, WorldError
+from streamer.settings import Settings
+from streamer.worker import LEAVE_S, ready_file
+
+log = logging.getLogger(__name__)
+
+ENGINE_PATIENCE_S = 3.0
+LOOK_S = 0.25
+
+
+def run(settings: Settings) -> int:
+    """A node until SIGTERM: engine, workers, metrics page; gives the exit code.
+
+    Raises SettingError or WorldError when the brokers or the topics are not there to begin with.
+    """
+    logs.configure()
+    asyncio.run(_check(settings))
+    with _state(settings) as folder:
+        node = metrics.Node(folder / "metrics")
+        settings = settings.model_copy(
+            update={
+                "state_dir": folder,
+                "engine_address": settings.engine_address or f"ipc://{folder}/engine.sock",
+            }
+        )
+        supervisor = Supervisor(engine_job(settings, node), worker_jobs(settings, node), folder, node)
+        page = metrics.serve(settings.metrics_host, settings.metrics_port, supervisor.health, node)
+        try:
+            log.info("metrics at http://%s:%d/metrics", settings.metrics_host, page.port)
+            return asyncio.run(supervisor.run())
+        finally:
+            page.close()
+
+
+def run_engine(settings: Settings) -> int:
+    """Only the engine, until SIGTERM; gives the exit code. Raises CheckpointError or WorldError."""
+    from models.server import serve  # the other processes of a node know no torch
+
+    logs.configure()
+    if settings.engine_address is None:
+        raise SettingError(
+            "an engine needs to know where to listen: set STREAMER_ENGINE_ADDRESS=ipc:///a/path"
+        )
+    ready = ready_file(settings, os.getpid())
+    try:
+        with _own_page(settings):
+            serve(
+                settings.checkpoint,
+                settings.engine_address,
+                settings.device,
+                budget=settings.token_budget,
+                observer=metrics.EngineObserver(),
+                ready=None if ready is None else ready.touch,
+            )
+    except EngineError as error:
+        raise WorldError(str(error)) from None
+    return 0
+
+
+class Supervisor:
+    """Keeps an engine and its workers alive. `run` ends after SIGTERM, or when a first start is refused."""
+
+    def __init__(self, engine: Job, workers: Sequence[Job], folder: Path, node: metrics.Node) -> None:
+        self._node = node
+        self._engine = Child(engine, lambda pid: folder / f"ready-{pid}", node.forget)
+        self._workers = [Child(job, lambda pid: folder / f"ready-{pid}", node.forget) for job in workers]
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        """0: every worker drained. 1: one did not. 2: an engine or worker refused to start."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        children = [self._engine, *self._workers]
+        keeping = [asyncio.create_task(child.keep(), name=child.job.name) for child in children]
+        looking = asyncio.create_task(self._look())
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([stopped, *keeping], return_when=asyncio.FIRST_COMPLETED)
+        refused = not self._stop.is_set()
+        looking.cancel()
+        await asyncio.gather(*[worker.stop(LEAVE_S) for worker in self._workers])
+        await self._engine.stop(ENGINE_PATIENCE_S)
+        for task in [*keeping, stopped]:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+        if refused:
+            return REFUSED
+        return 0 if all(worker.exit_code == 0 for worker in self._workers) else 1
+
+    def health(self) -> Health:
+        """May be called from another thread."""
+        children = [self._engine, *self._workers]
+        waiting_for = tuple(child.job.name for child in children if not child.ready)
+        return Health(live=not self._stop.is_set(), ready=not waiting_for, waiting_for=waiting_for)
+
+    async def _look(self) -> None:
+        while True:
+            self._node.engine_up = self._engine.ready
+            self._node.engine_restarts = max(0, self._engine.starts - 1)
+            self._node.workers = sum(worker.pid is not None for worker in self._workers)
+            self._node.worker_restarts = sum(max(0, worker.starts - 1) for worker in self._workers)
+            await asyncio.sleep(LOOK_S)
+
+
+def engine_job(settings: Settings, node: metrics.Node) -> Job:
+    return Job("engine", _command("engine"), _environment(settings, node), signal.SIGKILL)
+
+
+def worker_jobs(settings: Settings, node: metrics.Node) -> list[Job]:
+    """Each a static member of its own where the node has an instance id."""
+    jobs = []
+    for number in range(1, settings.workers + 1):
+        own = settings
+        if settings.instance_id is not None:
+            own = settings.model_copy(update={"instance_id": f"{settings.instance_id}-{number}"})
+        jobs.append(Job(f"worker {number}", _command("worker"), _environment(own, node)))
+    return jobs
+
+
+def _command(half: str) -> list[str]:
+    return [sys.executable, "-m", "streamer", half]
+
+
+def _environment(settings: Settings, node: metrics.Node) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(configuration.PREFIX)}
+    return inherited | configuration.environment(settings) | node.environment
+
+
+async def _check(settings: Settings) -> None:
+    await brokers.check(settings)
+
+
+@contextmanager
+def _state(settings: Settings) -> Iterator[Path]:
+    """The folder for sockets, metric files and readiness; a temporary one goes with us."""
+    if settings.state_dir is not None:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield settings.state_dir.resolve()
+        return
+    with TemporaryDirectory(prefix="streamer-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@contextmanager
+def _own_page(settings: Settings) -> Iterator[None]:
+    if metrics.counts_into_node():
+        yield
+        return
+    live = Health(live=True, ready=True)
+    page = metrics.serve(settings.metrics_host, settings.metrics_port, lambda: live)
+    try:
+        yield
+    finally:
+        page.close()
