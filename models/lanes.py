@@ -74,6 +74,11 @@ class Lanes(Generic[Item]):
     def depth(self, lane: Lane) -> int:
         return len(self._lanes[lane])
 
+    @property
+    def idle(self) -> int:
+        """Takers that wait."""
+        return self._idle
+
     def close(self) -> list[Item]:
         """No more batches; gives back what was still waiting."""
         with self._changed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -86,7 +87,7 @@ def save_quantised(tensors: Mapping[str, Tensor], path: Path) -> None:
             out[name] = tensor.clone()
             continue
         scale = (tensor.abs().amax(1) / 127).half()
-        rows = tensor / scale.float().clamp(min=torch.finfo(torch.half).tiny)[:, None]
+        rows = tensor / scale.where(scale > 0, 1).float()[:, None]
         out[name] = rows.round().clamp(-127, 127).to(torch.int8)
         out[f"{name}.scale"] = scale
     save_file(out, path)
@@ -155,7 +156,9 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols: what cannot be read is refused
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(
             f"{path} holds more than tensors and was not loaded, as a pickle can run code; "
