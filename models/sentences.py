@@ -70,7 +70,8 @@ def _abbreviates(text: str, at: int, begin: int, following: str) -> bool:
     before = _LAST_WORD.search(text[max(begin, at - 16) : at])
     word = before[0].lower() if before else ""
     if word.isdigit():
-        return at - len(word) == begin or len(text[begin:at].strip()) == len(word)  # "1." opens a list item
+        lead = text[max(begin, at - len(word) - 4) : at - len(word)].rstrip()
+        return not lead or lead[-1] in ":;"  # "1." opens a list item
     if word in _NUMBERED:
         return following[:1].isdigit()
     if word in _RARELY_ENDS:

@@ -36,7 +36,7 @@ class NoteJson(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     source_system: str | None = None
     status: NoteStatus | None = None
     language: str | None = None
-    footer: msgspec.Raw = _NOTHING
+    footer: msgspec.Raw = msgspec.field(default_factory=lambda: _NOTHING)
 
     def __repr__(self) -> str:
         return f"NoteJson(<{len(self.text or '')} characters>)"

@@ -1,0 +1,3 @@
+from streamer.schemas import write
+
+write()
