@@ -152,6 +152,7 @@ class Engine:
         spans, confidence, assertion = answer.spans, answer.confidence, answer.assertion
         if self._heads.spans is not None:
             spans, confidence = self._heads.spans.read(next(per_token), self._word_start[job.ids])
+            assertion = np.zeros((len(spans), 0), np.float32)
         if self._heads.assertion is not None:
             assertion = self._heads.assertion.read(next(per_token), spans)
         sizes = np.array([max(w.own_stop - w.own_start, 1) for w in job.windows], np.int32)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.answers import Answer
 from models.answers import PassageFault as PassageFault
 from models.checkpoint import Checkpoint
+from models.features import FeatureDictionary
 from models.types import Classified, Findings, Mention, Span
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -41,9 +42,6 @@ class Reader:
         self._tokenizer = checkpoint.tokenizer
         self._categories = checkpoint.categories
         self._tasks = checkpoint.tasks
-        if checkpoint.encoder.features:
-            from models.features import FeatureDictionary
-
         self._dictionary = (
             FeatureDictionary.load(checkpoint.dictionary) if checkpoint.encoder.features else None
         )
@@ -69,9 +67,8 @@ class Reader:
         if answer.status != "ok":
             return PassageFault(answer.status)
         kept, spans = _text_spans(text, tokens, answer.spans)
-        probabilities = answer.assertion[kept]
-        if not probabilities.shape[1]:
-            probabilities = np.tile(UNJUDGED, (len(kept), 1))
+        judging = answer.assertion.shape[1] > 0
+        probabilities = answer.assertion[kept] if judging else np.tile(UNJUDGED, (len(kept), 1))
         from models import cues
 
         judged = cues.resolve(text, spans, probabilities)

@@ -57,7 +57,7 @@ def serve(
 
     engine = Engine(opened, device, budget, observer=observer, on_bug=_end)
     try:
-        asyncio.run(_Server(engine, opened).run(path, ready, hang_seconds))
+        asyncio.run(_until_told(Server(engine, opened, hang_seconds), path, ready))
     finally:
         engine.close()
         path.unlink(missing_ok=True)
@@ -87,30 +87,34 @@ class _Worker:
             future.cancel()
 
 
-class _Server:
-    def __init__(self, engine: Engine, checkpoint: Checkpoint) -> None:
+class Server:
+    """The socket's side of an engine. `run` it once, in one event loop."""
+
+    def __init__(self, engine: Engine, checkpoint: Checkpoint, hang_seconds: float = 30.0) -> None:
         self._engine = engine
         self._fingerprint = checkpoint.fingerprint
         self._shape = checkpoint.encoder
         self._instance = uuid.uuid4().hex
+        self._hang_seconds = hang_seconds
         self._workers: dict[bytes, _Worker] = {}
 
-    async def run(self, path: Path, ready: Callable[[], None] | None, hang_seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+    @property
+    def workers(self) -> int:
+        """How many it knows of."""
+        return len(self._workers)
+
+    async def run(self, path: Path, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:
+        """Serve at a Unix socket until `stop` is set. Raises `EngineError` if the socket cannot be made."""
         with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as self._socket:
             _bind(self._socket, path)
-            tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch(hang_seconds))]
+            tasks = [asyncio.create_task(job) for job in (self._listen(), self._watch(), _wait(stop))]
             if ready:
                 ready()
-            stopped = asyncio.create_task(stop.wait())
-            done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in (stopped, *tasks):
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(stopped, *tasks, return_exceptions=True)
-        for task in done - {stopped}:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
             task.result()
 
     async def _listen(self) -> None:
@@ -178,12 +182,12 @@ class _Server:
         if cast("asyncio.Future[None]", sent).exception() is not None:
             self._forget(identity)  # it is gone
 
-    async def _watch(self, hang_seconds: float) -> None:
+    async def _watch(self) -> None:
         """Forgets workers that went silent; ends the process when the device hangs."""
         while True:
-            await asyncio.sleep(min(hang_seconds / 4, 0.5))
-            if self._engine.stalled_for() > hang_seconds:
-                _end(f"a batch has been on the device for more than {hang_seconds:g} s")
+            await asyncio.sleep(min(self._hang_seconds / 4, 0.5))
+            if self._engine.stalled_for() > self._hang_seconds:
+                _end(f"a batch has been on the device for more than {self._hang_seconds:g} s")
             silent = time.monotonic() - wire.FORGET_SECONDS
             for identity in [i for i, worker in self._workers.items() if worker.seen < silent]:
                 self._forget(identity)
@@ -191,6 +195,17 @@ class _Server:
     def _forget(self, identity: bytes) -> None:
         if worker := self._workers.pop(identity, None):
             worker.forget()
+
+
+async def _until_told(server: Server, path: Path, ready: Callable[[], None] | None) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await server.run(path, stop, ready)
+
+
+async def _wait(stop: asyncio.Event) -> None:
+    await stop.wait()
 
 
 def _bind(socket: zmq.asyncio.Socket, path: Path) -> None:
