@@ -1,0 +1,319 @@
+"""What was produced against what a read_committed reader sees: every id, how often, in what order.
+
+And the processes under test: workers and nodes with settings of their own, ended and started as one likes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.admin import KafkaAdminClient
+
+from streamer import settings as configuration
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Topics and a group of one test's own."""
+
+    bootstrap: str
+    name: str
+    partitions: int
+
+    @property
+    def input(self) -> str:
+        return f"notes-{self.name}"
+
+    @property
+    def output(self) -> str:
+        return f"annotations-{self.name}"
+
+    @property
+    def dead_letters(self) -> str:
+        return f"dead-{self.name}"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a process under test; `more` are settings without their prefix."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(configuration.PREFIX)}
+        ours = {
+            "BOOTSTRAP": self.bootstrap,
+            "INPUT_TOPIC": self.input,
+            "OUTPUT_TOPIC": self.output,
+            "DEAD_LETTER_TOPIC": self.dead_letters,
+            "GROUP": self.name,
+            "SESSION_TIMEOUT_S": "6",
+        } | {name.upper(): value for name, value in more.items()}
+        return (
+            clean
+            | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+            | {configuration.PREFIX + k: v for k, v in ours.items()}
+        )
+
+
+def topics(bootstrap: str, partitions: int = 4, **configs: str) -> Topics:
+    """Three fresh topics; `configs` are settings of the output topic, underscores for dots."""
+    made = Topics(bootstrap, uuid.uuid4().hex[:10], partitions)
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        wanted: dict[str, dict[str, Any]] = {
+            name: {"num_partitions": partitions, "replication_factor": -1}
+            for name in (made.input, made.output, made.dead_letters)
+        }
+        wanted[made.output]["configs"] = {k.replace("_", "."): v for k, v in configs.items()}
+        admin.create_topics(wanted, wait_for_metadata=True)
+    finally:
+        admin.close()
+    return made
+
+
+def produce(at: Topics, messages: Sequence[tuple[bytes | None, bytes | None]]) -> None:
+    """Keys and values to the input topic; returns when every one is acknowledged."""
+    producer = KafkaProducer(bootstrap_servers=at.bootstrap, acks="all", linger_ms=5)
+    try:
+        for key, value in messages:
+            producer.send(at.input, key=key, value=value)
+        producer.flush()
+    finally:
+        producer.close()
+
+
+@dataclass
+class Seen:
+    """Records of the output and dead-letter topics, entered as a read_committed reader gets them."""
+
+    records: dict[str, bytes | None] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    times: Counter[str] = field(default_factory=Counter)
+    order: dict[bytes | None, list[str]] = field(default_factory=dict)
+
+    @property
+    def twice(self) -> list[str]:
+        return [note for note, times in self.times.items() if times > 1]
+
+
+class Reader:
+    """Reads both topics from the beginning on a thread of its own. `name` gives the id of a record's note."""
+
+    def __init__(self, at: Topics, name: Callable[[Any], str]) -> None:
+        self.seen = Seen()
+        self._at, self._name = at, name
+        self._changed = threading.Condition()
+        self._over = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="reader")
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def wait_for(self, count: int, patience_s: float = 60.0) -> Seen:
+        """Returns when `count` notes were seen; AssertionError when none comes for `patience_s`."""
+        with self._changed:
+            while len(self.seen.times) < count:
+                before = len(self.seen.times)
+                self._changed.wait_for(lambda b=before: len(self.seen.times) > b or self._error, patience_s)  # type: ignore[misc]
+                if self._error:
+                    raise self._error
+                assert len(self.seen.times) > before, f"{before} of {count} notes, and no more come"
+        return self.seen
+
+    def wait_for_the_rest(self, count: int, quiet_s: float = 2.0) -> Seen:
+        """As `wait_for`, and then as long as anything still comes: what comes twice must show."""
+        self.wait_for(count)
+        with self._changed:
+            while True:
+                before = self.seen.times.total()
+                if not self._changed.wait_for(lambda b=before: self.seen.times.total() > b, quiet_s):  # type: ignore[misc]
+                    return self.seen
+
+    def _run(self) -> None:
+        consumer = KafkaConsumer(
+            self._at.output,
+            self._at.dead_letters,
+            bootstrap_servers=self._at.bootstrap,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        try:
+            while not self._over.is_set():
+                fetched = consumer.poll(timeout_ms=100, max_records=5000)
+                if fetched:
+                    with self._changed:
+                        for records in fetched.values():
+                            for record in records:
+                                self._enter(record)
+                        self._changed.notify_all()
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            consumer.close()
+
+    def _enter(self, record: Any) -> None:
+        note = self._name(record)
+        seen = self.seen
+        seen.times[note] += 1
+        if seen.times[note] > 1:
+            return
+        seen.records[note] = record.value
+        reason = dict(record.headers).get("streamer-reason")
+        if reason is not None:
+            seen.reasons[note] = reason.decode()
+        seen.order.setdefault(record.key, []).append(note)
+
+
+def by_value(record: Any) -> str:
+    return str(record.value.decode())
+
+
+def by_document(record: Any) -> str:
+    """The note's id in an annotation record, or its place for a dead letter."""
+    headers = dict(record.headers)
+    if "streamer-reason" in headers:
+        return "/".join(headers[f"__connect.errors.{k}"].decode() for k in ("topic", "partition", "offset"))
+    return str(json.loads(record.value)["document"]["id"])
+
+
+def without_timings(value: bytes | None) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(value or b"{}")
+    record.pop("timings", None)
+    return record
+
+
+# --- processes under test ------------------------------------------------------------------------
+
+
+class Process:
+    """A process of the service; its standard error is kept."""
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str], log: Path) -> None:
+        self.command, self.environment, self.log = list(command), environment, log
+        self._process = self._launch()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self.command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def start(self) -> None:
+        assert self.exit_code is not None
+        self._process = self._launch()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        return self._process.wait(seconds)
+
+    def stop(self, seconds: float = 15.0) -> int:
+        if self.exit_code is None:
+            self._process.terminate()
+        return self._process.wait(seconds)
+
+    def end(self) -> None:
+        """At a test's end, however it went."""
+        if self.exit_code is None:
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@contextmanager
+def echo_workers(at: Topics, count: int, folder: Path, **more: str) -> Iterator[list[Process]]:
+    """Workers of tests/integration/echo.py; `pause_ms`: the longest pause a note takes."""
+    pause = more.pop("pause_ms", "20")
+    environment = at.environment(**more) | {"ECHO_PAUSE_MS": pause}
+    command = [sys.executable, str(Path(__file__).with_name("echo.py"))]
+    workers = [Process(command, environment, folder / f"worker-{n}.log") for n in range(count)]
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class Node(Process):
+    """`streamer run` with a metrics page on a port of its own choice."""
+
+    def __init__(self, at: Topics, folder: Path, name: str = "node", **more: str) -> None:
+        self._state = folder / f"{name}-state"
+        more = {"state_dir": str(self._state), "metrics_port": "0"} | more
+        super().__init__(
+            [sys.executable, "-m", "streamer", "run"], at.environment(**more), folder / f"{name}.log"
+        )
+
+    def port(self) -> int:
+        """Of the metrics page, from the line that the node logs."""
+        for line in self.log.read_text().splitlines():
+            if "metrics at http://" in line:
+                port = int(line.rsplit(":", 1)[1].split("/")[0])
+        return port
+
+    def wait_until_ready(self, seconds: float = 60.0) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            assert self.exit_code is None, f"exit {self.exit_code}: {self.log.read_text()[-2000:]}"
+            try:
+                if self.get("/readyz")[0] == 200:
+                    return
+            except (OSError, HTTPException, UnboundLocalError):
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"not ready after {seconds} s: {self.log.read_text()[-2000:]}")
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", self.port(), timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def children(self) -> dict[str, int]:
+        """Process ids of this node's engine and workers."""
+        import psutil
+
+        found: dict[str, int] = {}
+        for child in psutil.Process(self.pid).children():
+            for half in ("engine", "worker"):
+                if half in child.cmdline()[-1:]:
+                    found[half] = child.pid
+        return found

@@ -1,0 +1,184 @@
+"""A node keeps its processes alive, and takes them along when it goes. The children here are tiny scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streamer import metrics, settings, supervisor
+from streamer.children import Child, Job
+from streamer.supervisor import Supervisor
+
+READY = "import os, signal, sys, time; open(f'{sys.argv[1]}/ready-{os.getpid()}', 'w').close(); "
+OBEDIENT = READY + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); signal.pause()"
+DEAF = READY + "signal.signal(signal.SIGTERM, signal.SIG_IGN); [signal.pause() for _ in iter(int, 1)]"
+STRAY = READY + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); signal.pause()"
+REFUSING = "raise SystemExit(2)"
+
+
+def job(name: str, script: str, folder: Path) -> Job:
+    return Job(name, [sys.executable, "-I", "-S", "-c", script, str(folder)], dict(os.environ))
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    return status != "Z"
+
+
+def node(folder: Path) -> metrics.Node:
+    return metrics.Node(folder / "metrics")
+
+
+def child(script: str, folder: Path, ended: Callable[[int], None] = lambda pid: None) -> Child:
+    return Child(job("worker", script, folder), lambda pid: folder / f"ready-{pid}", ended)
+
+
+async def test_a_process_that_dies_is_started_anew(tmp_path: Path) -> None:
+    ended: list[int] = []
+    own = child(OBEDIENT, tmp_path, ended.append)
+    keeping = asyncio.create_task(own.keep())
+    await until(lambda: own.ready)
+    first = own.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: own.ready and own.pid != first)
+    assert ended == [first]
+    assert not (tmp_path / f"ready-{first}").exists()
+    await own.stop(10)
+    assert await keeping == 0
+    assert own.starts == 2
+
+
+async def test_one_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    own = child(DEAF, tmp_path)
+    keeping = asyncio.create_task(own.keep())
+    await until(lambda: own.ready)
+    await own.stop(0.1)
+    assert await keeping == -signal.SIGKILL
+    assert own.pid is None
+
+
+async def test_a_first_start_that_is_refused_is_not_repeated(tmp_path: Path) -> None:
+    own = child(REFUSING, tmp_path)
+    assert await own.keep() == 2
+    assert own.starts == 1
+
+
+async def test_one_that_crashes_at_its_start_is_tried_ever_more_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 8:
+            await own.stop(1)
+
+    own = child("raise SystemExit(1)", tmp_path)
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    await own.keep()
+    assert pauses == [0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0, 10.0]
+
+
+async def test_sigterm_drains_the_workers_before_the_engine_goes(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = READY + (
+        "name = sys.argv[2]\n"
+        "def end(*_):\n"
+        f"    open({str(log)!r}, 'a').write(name + ' '); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end); signal.pause()"
+    )
+    jobs = [
+        Job(n, [sys.executable, "-I", "-S", "-c", script, str(tmp_path), n], dict(os.environ))
+        for n in ("engine", "worker", "worker")
+    ]
+    own = Supervisor(jobs[0], jobs[1:], tmp_path, node(tmp_path))
+    running = asyncio.create_task(own.run())
+    await until(lambda: own.health().ready)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
+    assert log.read_text().split() == ["worker", "worker", "engine"]
+    assert not own.health().live
+
+
+async def test_a_node_says_what_it_waits_for(tmp_path: Path) -> None:
+    slow = "import time; time.sleep(60)"
+    own = Supervisor(
+        job("engine", slow, tmp_path), [job("worker 1", OBEDIENT, tmp_path)], tmp_path, node(tmp_path)
+    )
+    running = asyncio.create_task(own.run())
+    await until(lambda: own.health().waiting_for == ("engine",))
+    assert own.health().live
+    assert not own.health().ready
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
+
+
+async def test_a_worker_that_fails_to_drain_shows_in_the_exit_code(tmp_path: Path) -> None:
+    own = Supervisor(
+        job("engine", OBEDIENT, tmp_path), [job("worker 1", STRAY, tmp_path)], tmp_path, node(tmp_path)
+    )
+    running = asyncio.create_task(own.run())
+    await until(lambda: own.health().ready)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 1
+
+
+async def test_a_refused_setting_ends_the_node_and_leaves_nobody(tmp_path: Path) -> None:
+    workers = [job("worker 1", OBEDIENT, tmp_path), job("worker 2", REFUSING, tmp_path)]
+    own = Supervisor(job("engine", OBEDIENT, tmp_path), workers, tmp_path, node(tmp_path))
+    assert await own.run() == 2
+    assert own.health().waiting_for == ("engine", "worker 1", "worker 2")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a parent's death is a Linux signal")
+def test_children_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from streamer.children import Child, Job\n"
+        f"job = Job('worker', [sys.executable, '-I', '-S', '-c', {OBEDIENT!r}, {str(tmp_path)!r}], {{}})\n"
+        f"own = Child(job, lambda pid: Path({str(tmp_path)!r}, f'ready-{{pid}}'), print)\n"
+        "asyncio.run(own.keep())\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[1])
+    try:
+        asyncio.run(until(lambda: any(tmp_path.glob("ready-*"))))
+        pid = int(next(tmp_path.glob("ready-*")).name.removeprefix("ready-"))
+        assert alive(pid)
+    finally:
+        parent.kill()
+        parent.wait()
+    asyncio.run(until(lambda: not alive(pid)))
+
+
+def test_each_worker_of_a_node_is_a_member_of_its_own(tmp_path: Path) -> None:
+    chosen = settings.load(workers=2, instance_id="ward-3", cache_secret="a secret")
+    jobs = supervisor.worker_jobs(chosen, node(tmp_path))
+    ids = [own.environment["STREAMER_INSTANCE_ID"] for own in jobs]
+    assert ids == ["ward-3-1", "ward-3-2"]
+    assert jobs[0].environment["STREAMER_CACHE_SECRET"] == "a secret"
+    assert "a secret" not in repr(jobs) + " ".join(jobs[0].command)
+
+
+def test_two_halves_are_told_what_they_lack() -> None:
+    with pytest.raises(Exception, match="STREAMER_ENGINE_ADDRESS") as raised:
+        supervisor.run_engine(settings.load())
+    assert "\n" not in str(raised.value)
