@@ -285,9 +285,9 @@ def _connector(url: str, timeout: float) -> Callable[[float], redis.Redis]:
         "protocol": 2,
         "single_connection_client": True,
         "retry": Retry(NoBackoff(), 0),
-        "retry_on_timeout": False,
         "socket_timeout": timeout,
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        "driver_info": None,
     }
     if url.startswith("rediss://"):
         options |= {"ssl_check_hostname": True, "ssl_min_version": ssl.TLSVersion.TLSv1_2}
