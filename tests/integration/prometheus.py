@@ -1,0 +1,102 @@
+"""The real Prometheus, with our scrape file and our alerts, looking at a node every second."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from tests.integration.ports import free_port
+from tests.monitored import MONITORING
+
+BINARY = shutil.which("prometheus")
+
+
+class Prometheus:
+    """`target`: host:port of a metrics page."""
+
+    def __init__(self, folder: Path, target: str, job: str = "streamer-node") -> None:
+        self._folder = folder
+        self._address = f"127.0.0.1:{free_port()}"
+        config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+        config["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "1s")
+        config["rule_files"] = [str(MONITORING / file) for file in config["rule_files"]]
+        config["scrape_configs"] = [{"job_name": job, "static_configs": [{"targets": [target]}]}]
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def query(self, promql: str) -> list[tuple[dict[str, str], float]]:
+        """The labels and value of every series that the expression gives now."""
+        answer = self._get("query", query=promql)["data"]
+        if answer["resultType"] == "scalar":
+            return [({}, float(answer["result"][1]))]
+        return [(series["metric"], float(series["value"][1])) for series in answer["result"]]
+
+    def rules(self) -> list[dict[str, Any]]:
+        return [rule for group in self._get("rules")["data"]["groups"] for rule in group["rules"]]
+
+    def wait_for(self, promql: str, patience_s: float = 120) -> None:
+        """Returns when the expression gives a series."""
+        until = time.monotonic() + patience_s
+        while not self.query(promql):
+            assert time.monotonic() < until, f"nothing within {patience_s} s: {promql}"
+            time.sleep(0.25)
+
+    def __enter__(self) -> Self:
+        assert BINARY is not None
+        with (self._folder / "prometheus.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    BINARY,
+                    f"--config.file={self._folder / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={self._folder / 'data'}",
+                    f"--web.listen-address={self._address}",
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(30)
+
+    def _wait_until_ready(self, patience_s: float = 60) -> None:
+        assert self._process is not None
+        until = time.monotonic() + patience_s
+        while not self._ready():
+            assert self._process.poll() is None, (self._folder / "prometheus.log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{self._address}/-/ready", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _get(self, what: str, **asked: str) -> Any:
+        url = f"http://{self._address}/api/v1/{what}?{urllib.parse.urlencode(asked)}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.loads(answer.read())
