@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models import cues
 from models.answers import Answer
 from models.answers import PassageFault as PassageFault
 from models.checkpoint import Checkpoint
@@ -69,8 +70,6 @@ class Reader:
         kept, spans = _text_spans(text, tokens, answer.spans)
         judging = answer.assertion.shape[1] > 0
         probabilities = answer.assertion[kept] if judging else np.tile(UNJUDGED, (len(kept), 1))
-        from models import cues
-
         judged = cues.resolve(text, spans, probabilities)
         mentions = tuple(
             Mention(
