@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -48,6 +48,8 @@ _OPENING = re.compile(r"(?:#{1,6} |\*\*|__)?(?:\d{1,2}[.)] )?(?:\*\*|__)?")
 _AFTER_COLON = re.compile(r"(?:\*\*|__)?(?:[ \t]{0,4},)?")
 _BRACKETED = re.compile(r"\([^()]*\)")
 _WORD = re.compile(r"[a-z0-9-]+")
+_OPERATIVE = frozenset({"findings", "finding", "technique"})
+"""Of imaging, but for those that follow a procedure or its diagnosis."""
 _MARKUP = " \t*_#:\xa0"
 
 
@@ -142,8 +144,15 @@ def _in_order(text: str) -> list[_Heading]:
     kept: list[_Heading] = []
     for heading in found:
         if not kept or (heading.start >= kept[-1].body and not _inside(heading, kept[-1])):
-            kept.append(heading)
+            kept.append(_in_context(text, heading, kept))
     return kept
+
+
+def _in_context(text: str, heading: _Heading, before: list[_Heading]) -> _Heading:
+    if heading.category != "imaging" or not before or before[-1].category not in ("procedures", "diagnosis"):
+        return heading
+    operative = normalise(text[heading.title.start : heading.title.end]) in _OPERATIVE
+    return replace(heading, category="procedures") if operative else heading
 
 
 def _inside(heading: _Heading, section: _Heading) -> bool:
@@ -174,7 +183,7 @@ def _line_heading(text: str, start: int, end: int, after_blank: bool) -> _Headin
         return _titled(text, start, Span(start + lead, start + colon), end)
     line = text[start:end].rstrip() if end - start <= _LONGEST_TITLE + 12 else ""
     title = line[lead:].strip(_MARKUP)
-    if len(title) < 3 or not title[0].isalpha() or not title[0].isupper():
+    if len(title) < 3 or not title[0].isupper() or title.endswith("."):
         return None
     category = categorise(title)
     caps = title.isupper()
@@ -228,7 +237,7 @@ def _plausible(title: str, category: str, rest: str) -> bool:
 def _inline_headings(text: str) -> Iterator[_Heading]:
     for match in _INLINE.finditer(text):
         start = match.start(2)
-        if match[0][0] == "," and not match[1]:
+        if match[0][0] == "," and not match[1] and len(match[2]) > 1:
             heading = _titled(text, start, Span(start, match.end(2)), min(len(text), match.end() + 12))
         elif match[2].isupper() and len(match[2]) > 2 and normalise(match[2]) in _titles().exact:
             category = categorise(match[2]) or UNKNOWN
