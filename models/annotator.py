@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from models.answers import PassageFault
+from models.answers import Answers, PassageFault
 from models.assemble import assemble
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.engine import Engine
@@ -49,34 +49,10 @@ class Annotator:
         return answer
 
     def annotate_many(self, notes: Iterable[Note | str]) -> list[Annotation | EngineError]:
-        """Records in the order of the notes, read together; an error stands where a note could not be read."""
+        """Records in the order of the notes, read together; an error for one that cannot be read."""
         prepared = [self._prepare(note if isinstance(note, Note) else _note(note)) for note in notes]
-        futures = [
-            self._engine.submit([(own.ids, own.features) for own in tokens]) for *_, tokens in prepared
-        ]
-        answers: list[Annotation | EngineError] = []
-        for (note, sections, passages, tokens), future in zip(prepared, futures, strict=True):
-            result = future.result()
-            found: list[Findings] = []
-            fault: PassageFault | None = None
-            for passage, own, answer in zip(passages, tokens, result.answers, strict=True):
-                findings = self._reader.findings(passage.text, own, answer)
-                if isinstance(findings, PassageFault):
-                    fault = findings
-                else:
-                    found.append(findings)
-            timings = Timings(
-                queue_ms=round(result.queue_ms, 3),
-                inference_ms=round(result.inference_ms, 3),
-                cached_passages=0,
-                passages=len(passages),
-            )
-            answers.append(
-                EngineError(f"the note cannot be read: {fault.reason}")
-                if fault
-                else assemble(note, sections, passages, found, self._pipeline, timings)
-            )
-        return answers
+        futures = [self._engine.submit([(t.ids, t.features) for t in tokens]) for *_, tokens in prepared]
+        return [self._record(own, future.result()) for own, future in zip(prepared, futures, strict=True)]
 
     def close(self) -> None:
         self._engine.close()
@@ -93,6 +69,22 @@ class Annotator:
         sections = find_sections(note.text)
         passages = split(note.text, sections)
         return note, sections, passages, self._reader.tokenise([passage.text for passage in passages])
+
+    def _record(self, prepared: Prepared, result: Answers) -> Annotation | EngineError:
+        note, sections, passages, tokens = prepared
+        found: list[Findings] = []
+        for passage, own, answer in zip(passages, tokens, result.answers, strict=True):
+            findings = self._reader.findings(passage.text, own, answer)
+            if isinstance(findings, PassageFault):
+                return EngineError(f"the note cannot be read: {findings.reason}")
+            found.append(findings)
+        timings = Timings(
+            queue_ms=round(result.queue_ms, 3),
+            inference_ms=round(result.inference_ms, 3),
+            cached_passages=0,
+            passages=len(passages),
+        )
+        return assemble(note, sections, passages, found, self._pipeline, timings)
 
 
 def _note(text: str) -> Note:
