@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 ENGINE_PATIENCE_S = 3.0
 LOOK_S = 0.25
+CLEAN = (None, 0, -signal.SIGTERM)
+"""Exit codes of a worker that left nothing undone: never begun, drained, ended before it had begun."""
 
 
 def run(settings: Settings) -> int:
@@ -104,7 +106,7 @@ class Supervisor:
         await asyncio.gather(*keeping, return_exceptions=True)
         if refused:
             return REFUSED
-        return 0 if all(worker.exit_code == 0 for worker in self._workers) else 1
+        return 0 if all(worker.exit_code in CLEAN for worker in self._workers) else 1
 
     def health(self) -> Health:
         """May be called from another thread."""

@@ -1,6 +1,7 @@
 """A worker whose pipeline is a random pause: shows the delivery guarantee alone, with no model and no cache.
 
-Run as a program with the service's settings in the environment. `ECHO_PAUSE_MS`: the longest pause.
+Run as a program with the service's settings in the environment. `ECHO_PAUSE_MS`: the longest pause;
+`ECHO_POISON`: the value of a note that it fails on.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from streamer.topics import Incoming, Outgoing
 from streamer.worker import Worker
 
 PAUSE_S = float(os.environ.get("ECHO_PAUSE_MS", "20")) / 1000
+POISON = os.environ.get("ECHO_POISON", "").encode()
+LARGE = b"large "
 
 
 async def echo(incoming: Incoming) -> Outgoing:
     if PAUSE_S:
         await asyncio.sleep(random.random() * PAUSE_S)
-    if incoming.value == b"raise":
-        raise ZeroDivisionError("a canary in an error's message")
-    if incoming.value == b"large":
-        return Outgoing("annotations", incoming.key, b"x" * 2_000_000)
-    return Outgoing(chosen.output_topic, incoming.key, incoming.value, incoming.headers)
+    value = incoming.value
+    if POISON and value == POISON:
+        raise ZeroDivisionError(f"an error's message may quote a note: {value!r}")
+    if value is not None and value.startswith(LARGE):
+        value = value + b"." * 300_000
+    return Outgoing(chosen.output_topic, incoming.key, value, incoming.headers)
 
 
 async def work() -> int:

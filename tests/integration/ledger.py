@@ -230,6 +230,15 @@ class Process:
         assert self.exit_code is not None
         self._process = self._launch()
 
+    def wait_until_assigned(self, seconds: float = 60.0) -> None:
+        """Of a worker: it has joined the group, and says so in its state folder."""
+        sign = Path(self.environment["STREAMER_STATE_DIR"]) / f"ready-{self.pid}"
+        until = time.monotonic() + seconds
+        while not sign.exists():
+            assert self.exit_code is None, f"exit {self.exit_code}: {self.log.read_text()[-2000:]}"
+            assert time.monotonic() < until, "no assignment"
+            time.sleep(0.05)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -259,7 +268,9 @@ class Process:
 def echo_workers(at: Topics, count: int, folder: Path, **more: str) -> Iterator[list[Process]]:
     """Workers of tests/integration/echo.py; `pause_ms`: the longest pause a note takes."""
     pause = more.pop("pause_ms", "20")
-    environment = at.environment(**more) | {"ECHO_PAUSE_MS": pause}
+    state = folder / "state"
+    state.mkdir(exist_ok=True)
+    environment = at.environment(state_dir=str(state), **more) | {"ECHO_PAUSE_MS": pause}
     command = [sys.executable, str(Path(__file__).with_name("echo.py"))]
     workers = [Process(command, environment, folder / f"worker-{n}.log") for n in range(count)]
     try:

@@ -1,0 +1,193 @@
+"""The delivery guarantee alone, on a real Kafka: workers are killed, frozen, stopped; no note is lost."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+from kafka import KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+from streamer.embedded import KafkaCluster
+from tests.integration.ledger import Process, Reader, Seen, Topics, by_value, echo_workers, produce, topics
+
+KEYS = 97
+
+
+def numbered(count: int) -> list[tuple[bytes | None, bytes | None]]:
+    """Notes 0…count-1 over `KEYS` keys."""
+    return [(b"patient-%d" % (n % KEYS), b"%d" % n) for n in range(count)]
+
+
+def assert_each_in_order(seen: Seen, count: int) -> None:
+    """Every note is there, and each key's notes are in the order in which they were produced."""
+    assert sorted(map(int, seen.records)) == list(range(count))
+    for notes in seen.order.values():
+        assert [int(note) for note in notes] == sorted(int(note) for note in notes)
+
+
+def kill_three_times(workers: list[Process], reader: Reader, count: int) -> None:
+    """One worker at a time, whenever a random share of the notes is through, and started again at once."""
+    chance = random.Random(4711)
+    for share in sorted(chance.uniform(0.05, 0.8) for _ in range(3)):
+        reader.wait_for(int(share * count))
+        victim = chance.choice(workers)
+        victim.kill()
+        victim.start()
+
+
+def test_killed_workers_neither_lose_nor_double_a_note(kafka: KafkaCluster, tmp_path: Path) -> None:
+    at, count = topics(kafka.bootstrap), 20_000
+    produce(at, numbered(count))
+    with Reader(at, by_value) as reader, echo_workers(at, 2, tmp_path, pause_ms="400") as workers:
+        kill_three_times(workers, reader, count)
+        seen = reader.wait_for_the_rest(count)
+        assert [worker.stop() for worker in workers] == [0, 0]
+    assert_each_in_order(seen, count)
+    assert seen.twice == []
+
+
+def test_at_least_once_may_double_but_never_lose(kafka: KafkaCluster, tmp_path: Path) -> None:
+    at, count = topics(kafka.bootstrap), 3_000
+    produce(at, numbered(count))
+    more = {"delivery": "at_least_once", "pause_ms": "400"}
+    with Reader(at, by_value) as reader, echo_workers(at, 2, tmp_path, **more) as workers:
+        kill_three_times(workers, reader, count)
+        seen = reader.wait_for_the_rest(count)
+        assert [worker.stop() for worker in workers] == [0, 0]
+    assert_each_in_order(seen, count)
+    assert len(seen.twice) < 3 * 4096
+
+
+def test_a_frozen_worker_that_wakes_up_too_late_publishes_nothing(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    at, count = topics(kafka.bootstrap), 2_000
+    produce(at, numbered(count))
+    with Reader(at, by_value) as reader, echo_workers(at, 2, tmp_path, pause_ms="2000") as workers:
+        reader.wait_for(200)
+        workers[0].signal(signal.SIGSTOP)
+        reader.wait_for(count)  # the other one has taken over all partitions
+        workers[0].signal(signal.SIGCONT)
+        seen = reader.wait_for_the_rest(count, quiet_s=5.0)
+    assert_each_in_order(seen, count)
+    assert seen.twice == []
+
+
+def test_stopping_in_mid_stream_drains_and_leaves_the_rest_to_the_next(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    at, count = topics(kafka.bootstrap), 2_000
+    produce(at, numbered(count))
+    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, pause_ms="1500") as workers:
+        for share in (0.1, 0.5):
+            reader.wait_for(int(share * count))
+            began = time.monotonic()
+            assert workers[0].stop(12) == 0
+            assert time.monotonic() - began < 10
+            workers[0].start()
+        seen = reader.wait_for_the_rest(count)
+    assert_each_in_order(seen, count)
+    assert seen.twice == []
+
+
+def test_workers_that_come_and_go_share_the_partitions(kafka: KafkaCluster, tmp_path: Path) -> None:
+    at, count = topics(kafka.bootstrap), 4_000
+    produce(at, numbered(count))
+    with Reader(at, by_value) as reader, echo_workers(at, 2, tmp_path, pause_ms="800") as workers:
+        for share in (0.1, 0.4, 0.7):
+            reader.wait_for(int(share * count))
+            workers[1].wait_until_assigned()
+            assert workers[1].stop() == 0
+            workers[1].start()
+        seen = reader.wait_for_the_rest(count)
+    assert_each_in_order(seen, count)
+    assert seen.twice == []
+
+
+def test_an_unforeseen_error_ends_the_worker_uncommitted_and_unquoted(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    at, count = topics(kafka.bootstrap, partitions=1), 200
+    notes = numbered(count)
+    notes[100] = (b"patient-100", b"100")
+    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, pause_ms="5") as workers:
+        produce(at, notes[:50])
+        reader.wait_for(50)
+        assert workers[0].stop() == 0
+        workers[0].environment["ECHO_POISON"] = "100"
+        workers[0].start()
+        produce(at, notes[50:])
+        assert workers[0].wait(60) == 1
+        log = workers[0].log.read_text()
+        assert "ZeroDivisionError at " in log
+        assert "quote" not in log
+        assert "patient" not in log
+        del workers[0].environment["ECHO_POISON"]
+        workers[0].start()
+        seen = reader.wait_for_the_rest(count)
+    assert_each_in_order(seen, count)
+    assert seen.twice == []
+
+
+def test_a_record_that_the_broker_does_not_accept_becomes_a_dead_letter(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    at = topics(kafka.bootstrap, max_message_bytes="200000")
+    notes = [(b"k%d" % n, b"large %d" % n if n % 10 == 3 else b"small %d" % n) for n in range(100)]
+    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, pause_ms="5"):
+        produce(at, list(notes))
+        seen = reader.wait_for_the_rest(100)
+    assert seen.twice == []
+    assert seen.reasons == {f"large {n}": "output-too-large" for n in range(3, 100, 10)}
+    assert sorted(seen.records) == sorted(value.decode() for _, value in notes)
+
+
+def test_a_limit_that_was_lowered_meanwhile_harms_no_neighbour(kafka: KafkaCluster, tmp_path: Path) -> None:
+    at = topics(kafka.bootstrap, partitions=1)
+    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, pause_ms="5"):
+        produce(at, [(b"k", b"first")])
+        reader.wait_for(1)
+        _lower_limit(at, 200_000)
+        produce(at, [(b"k", b"large %d" % n if n == 7 else b"small %d" % n) for n in range(20)])
+        seen = reader.wait_for_the_rest(21)
+    assert seen.twice == []
+    assert seen.reasons == {"large 7": "output-too-large"}
+
+
+def test_notes_of_a_transaction_that_was_aborted_are_no_notes(kafka: KafkaCluster, tmp_path: Path) -> None:
+    at = topics(kafka.bootstrap, partitions=1)
+    producer = KafkaProducer(bootstrap_servers=at.bootstrap, transactional_id=f"upstream-{at.name}")
+    producer.init_transactions()
+    for number, end in ((1, "abort"), (2, "commit"), (3, "abort"), (4, "commit")):
+        producer.begin_transaction()
+        producer.send(at.input, key=b"k", value=b"%d" % number)
+        producer.flush()
+        producer.abort_transaction() if end == "abort" else producer.commit_transaction()
+    producer.close()
+    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, pause_ms="5"):
+        seen = reader.wait_for_the_rest(2)
+    assert sorted(seen.records) == ["2", "4"]
+
+
+def test_tombstones_and_empty_records_pass(kafka: KafkaCluster, tmp_path: Path) -> None:
+    at = topics(kafka.bootstrap, partitions=1)
+
+    def name(record: object) -> str:
+        return f"{record.key!r} {record.value!r}"  # type: ignore[attr-defined]
+
+    with Reader(at, name) as reader, echo_workers(at, 1, tmp_path, pause_ms="5"):
+        produce(at, [(b"k", b"text"), (b"k", None), (None, b""), (None, b"no key")])
+        seen = reader.wait_for_the_rest(4)
+    assert sorted(seen.records) == ["None b''", "None b'no key'", "b'k' None", "b'k' b'text'"]
+
+
+def _lower_limit(at: Topics, most: int) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=at.bootstrap)
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, at.output, {"max.message.bytes": str(most)})
+        admin.alter_configs([resource])
+    finally:
+        admin.close()
