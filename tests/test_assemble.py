@@ -16,18 +16,14 @@ from models.types import (
     Cue,
     Entity,
     Findings,
-    Mention,
     Note,
     Passage,
     Pipeline,
     RecordWarning,
     Span,
-    Timings,
 )
+from tests.records import PIPELINE, TIMINGS, mention, read, words
 
-PIPELINE = Pipeline("fake", "1", "0123456789abcdef")
-TIMINGS = Timings(queue_ms=1.0, inference_ms=2.0, cached_passages=0, passages=1)
-PLAIN = ("positive", "none", "subject", "current")
 PIECES = st.sampled_from(
     [
         "pain",
@@ -55,24 +51,6 @@ PIECES = st.sampled_from(
     ]
 )
 TEXTS = st.one_of(st.text(min_size=1), st.lists(PIECES, min_size=1).map("".join))
-
-
-def mention(start: int, end: int, category: str = "DISEASE", confidence: float = 0.9, **more: Any) -> Mention:
-    fields = {"assertion": PLAIN, "assertion_confidence": (0.91, 0.92, 0.93, 0.94)} | more
-    return Mention(Span(start, end), category, confidence, **fields)
-
-
-def read(note: Note, finder: Any, pipeline: Pipeline = PIPELINE, **more: Any) -> Annotation:
-    """The record of a note whose passages `finder` reads."""
-    sections = find_sections(note.text)
-    passages = split(note.text, sections)
-    return assemble(note, sections, passages, [finder(p) for p in passages], pipeline, TIMINGS, **more)
-
-
-def words(pattern: str, **more: Any) -> Any:
-    return lambda passage: Findings(
-        tuple(mention(*match.span(), **more) for match in re.finditer(pattern, passage.text))
-    )
 
 
 def only(record: Annotation) -> Entity:
