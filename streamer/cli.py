@@ -181,18 +181,18 @@ def topics_create(
     insecure: Insecure = False,
 ) -> None:
     """Make the input, output and dead-letter topics with the settings that the service needs."""
-    from streamer import kafka_tools
+    from streamer import topic_admin
 
-    made = kafka_tools.create_topics(_load(insecure, bootstrap=bootstrap), partitions, replication)
+    made = topic_admin.create_topics(_load(insecure, bootstrap=bootstrap), partitions, replication)
     print(f"made: {', '.join(made)}" if made else "all topics were there")
 
 
 @topics_app.command("check")
 def topics_check(bootstrap: Bootstrap = None, insecure: Insecure = False) -> None:
     """Say what is wrong with the topics, each with the command that mends it."""
-    from streamer import kafka_tools
+    from streamer import topic_admin
 
-    problems = kafka_tools.check_topics(_load(insecure, bootstrap=bootstrap))
+    problems = topic_admin.check_topics(_load(insecure, bootstrap=bootstrap))
     for problem in problems:
         print(f"✘ {problem}")
     if not problems:

@@ -16,28 +16,29 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from streamer import embedded, kafka_tools, samples, settings, show
+from streamer import embedded, kafka_tools, samples, settings, show, topic_admin
 from streamer.errors import WorldError
 from streamer.ledger import Ledger, Report, quantile
 
 Tick = Callable[[], None]
 WARM_UP = 12
-"""Notes sent at once at first; how fast they come back sets the pace of the rest."""
-PACE = 0.7
-"""Share of the measured speed at which the rest is sent, so that latency shows the way, not a queue."""
+"""Notes sent at once at first; how fast they come back sets the pace at which the rest begins."""
+BACKLOG = (4, 12)
+"""Notes on their way below which the pace is raised, and above which it is lowered."""
 PATIENCE_S = 120.0
 BROKEN = (b'{"id": "broken-1"}', b"\xff\xfe not text", b'{"id": "broken-3", "text": ')
 """Messages that can never succeed: the demo shows where they go."""
 
 
 def run(notes: int, report_file: Path | None, *, keep: bool = False, checkpoint: str | None = None) -> int:
-    """Stream `notes` notes through real servers. 0 only if each came out once, as a record or a dead letter."""
+    """Stream `notes` notes through real servers; 0 only if each came out once, as record or dead letter."""
     console = Console()
     console.print("[bold]Streamer[/] — synthetic notes only; not a medical device\n")
     started = time.monotonic()
@@ -87,6 +88,7 @@ class _Stream:
         )
         self.ledger = Ledger()
         self.example: bytes | None = None
+        self._telling = 0
         self._done = threading.Event()
 
     def run(self, messages: list[tuple[bytes, bytes | None]], port: int, console: Console) -> Report:
@@ -108,17 +110,23 @@ class _Stream:
         started = time.monotonic()
         for value, key in messages[:WARM_UP]:
             self._put(value, key)
-        self._wait_for(WARM_UP if len(messages) > WARM_UP else len(messages), tick)
-        interval = (time.monotonic() - started) / WARM_UP / PACE
+        self._wait_for(min(WARM_UP, len(messages)), tick)
+        interval = (time.monotonic() - started) / WARM_UP
         due = time.monotonic()
         for value, key in messages[WARM_UP:]:
-            due += interval
+            due = max(due + interval, time.monotonic() - interval)
             while (wait := due - time.monotonic()) > 0:
                 time.sleep(min(wait, 0.1))
                 tick()
             self._put(value, key)
+            interval *= self._correction()
         self._producer.flush()
         self._wait_for(len(messages), tick)
+
+    def _correction(self) -> float:
+        """What the pace's interval is multiplied by: a steady stream that the service just keeps up with."""
+        open_notes = self.ledger.produced - self.ledger.answered
+        return 1.05 if open_notes > BACKLOG[1] else 0.97 if open_notes < BACKLOG[0] else 1.0
 
     def _put(self, value: bytes, key: bytes | None) -> None:
         self._producer.send(self._settings.input_topic, value=value, key=key)
@@ -141,7 +149,7 @@ class _Stream:
                 for record in records:
                     self._enter(record)
 
-    def _enter(self, record: kafka_tools.Record) -> None:
+    def _enter(self, record: Any) -> None:
         headers = dict(record.headers)
         if record.topic == self._settings.dead_letter_topic:
             place = b"/".join(
@@ -151,16 +159,16 @@ class _Stream:
             return
         latency_ms = time.time() * 1000 - kafka_tools.produced_at_ms(headers)
         self.ledger.published(record.value, latency_ms)
-        if self.example is None or len(self.example) < len(record.value) < 12_000:
-            self.example = record.value
+        if (telling := show.telling(record.value)) > self._telling:
+            self._telling, self.example = telling, record.value
 
     def _line(self, total: int, started: float) -> str:
         ledger, seconds = self.ledger, max(time.monotonic() - started, 1e-9)
         share = ledger.cached_passages / ledger.passages if ledger.passages else 0.0
+        p50, p99 = (quantile(ledger.latencies_ms, q) for q in (0.5, 0.99))
         return (
-            f"[bold]{ledger.answered:>5}[/] / {total} notes   {ledger.answered / seconds:6.1f} notes/s   "
-            f"p50 {quantile(ledger.latencies_ms, 0.5):6.0f} ms   p99 {quantile(ledger.latencies_ms, 0.99):6.0f} ms   "
-            f"cache {share:4.0%}   dead letters {ledger.dead}"
+            f"[bold]{ledger.answered:>5}[/] / {total} notes   {ledger.answered / seconds:5.1f} notes/s   "
+            f"p50 {p50:5.0f} ms   p99 {p99:5.0f} ms   cache {share:4.0%}   dead letters {ledger.dead}"
         )
 
 
@@ -174,7 +182,7 @@ def _servers(console: Console) -> Iterator[tuple[str, str]]:
         servers = embedded.stack(brokers=1, folder=None, progress=console.print)
         addresses = servers.__enter__()
     try:
-        kafka_tools.create_topics(settings.load(bootstrap=addresses["bootstrap"]), partitions=4)
+        topic_admin.create_topics(settings.load(bootstrap=addresses["bootstrap"]), partitions=4)
         yield addresses["bootstrap"], addresses["redis"]
     finally:
         with console.status("stopping the servers …"):
@@ -208,7 +216,7 @@ def _node(bootstrap: str, redis: str, checkpoint: str | None, console: Console) 
                 process.wait()
 
 
-def _wait_until_ready(port: int, process: subprocess.Popen[bytes], patience_s: float = 90.0) -> None:
+def _wait_until_ready(port: int, process: subprocess.Popen[bytes], patience_s: float = 240.0) -> None:
     until = time.monotonic() + patience_s
     while time.monotonic() < until:
         if process.poll() is not None:
@@ -243,17 +251,18 @@ def _print_summary(console: Console, stream: _Stream, report: Report, port: int)
         console.print(show.record(stream.example, width=min(console.width, 100)))
     table = Table(title="every note accounted for" if report.complete else "NOT every note accounted for")
     table.add_column("figure")
-    table.add_column("value", justify="right")
-    reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
+    table.add_column("value", justify="right", no_wrap=True)
+    reasons = ", ".join(report.reasons)
     cached = report.cache["hits"] + report.cache["misses"]
     for figure, value in (
         ("notes produced", str(report.produced)),
         ("records published", str(report.published)),
-        ("dead letters", f"{report.dead_lettered} ({reasons})" if reasons else "0"),
+        ("dead letters", str(report.dead_lettered)),
+        ("  their reasons", reasons or "–"),
         ("duplicates", str(report.duplicates)),
         ("seconds", f"{report.seconds:.1f}"),
         ("notes per second", f"{report.notes_per_second:.1f}"),
-        ("tokens per second, read by the encoder", f"{report.tokens_per_second:,.0f}"),
+        ("tokens per second", f"{report.tokens_per_second:,.0f}"),
         ("latency p50 / p99", f"{report.latency_ms['p50']:.0f} / {report.latency_ms['p99']:.0f} ms"),
         ("passages from the cache", f"{report.cache['hits']} of {cached}"),
     ):

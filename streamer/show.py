@@ -57,6 +57,16 @@ def record(value: bytes, width: int | None = None) -> RenderableType:
     return _framed(annotation, _listed(annotation.entities), width)
 
 
+def telling(value: bytes) -> int:
+    """How much a record shows of what the service does, for choosing an example; 0: too long or little."""
+    annotation = msgspec.json.decode(value, type=Annotation)
+    if not 400 <= annotation.document.characters <= 1600 or not annotation.entities:
+        return 0
+    seen = {(e.category, e.assertion.certainty, e.assertion.temporality) for e in annotation.entities}
+    certainties = {e.assertion.certainty for e in annotation.entities}
+    return len(seen) + 10 * len(certainties)
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
