@@ -27,7 +27,7 @@ AXIS_OF = {
     "hypothetical": "conditionality", "conditional": "conditionality", "experiencer": "association",
 }  # fmt: skip
 REACH = {
-    "negation": (9, 4), "uncertainty": (7, 4), "history": (12, 5), "future": (7, 4), "hypothetical": (12, 4),
+    "negation": (9, 4), "uncertainty": (7, 4), "history": (12, 5), "future": (7, 4), "hypothetical": (20, 4),
     "conditional": (4, 4), "experiencer": (15, 5),
 }  # fmt: skip
 """How many words of no concept may lie between cue and concept: cue before, cue after."""
