@@ -5,7 +5,6 @@ Exit codes: 0 done; 1 the work failed; 2 a wrong call or setting, said in one li
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -215,7 +214,7 @@ def train(
     """Train a checkpoint from data folders; a run that was stopped goes on where it was."""
     from streamer import training
 
-    raise typer.Exit(training.train(config, data, base, out))
+    raise typer.Exit(training.run(config, data, base, out))
 
 
 @app.command()
@@ -227,8 +226,4 @@ def evaluate(
     """A checkpoint's figures on the held-out parts of the data sets."""
     from streamer import training
 
-    report = training.evaluate(_load(checkpoint=checkpoint).checkpoint, data)
-    if as_json:
-        print(json.dumps(report.as_dict()))
-    else:
-        Console().print(training.table(report))
+    raise typer.Exit(training.measure(_load(checkpoint=checkpoint).checkpoint, data, as_json=as_json))
