@@ -128,7 +128,7 @@ class _Context:
         self._text = text
         self._matches = _find(text)
         self._starts = {axis: [match.start for match in found] for axis, found in self._matches.items()}
-        self._sentences = sentences(text, 0, len(text))
+        self._sentences = sentences(text, 0, len(text)) or [Span(0, len(text))]
         self._begins = [sentence.start for sentence in self._sentences]
         self._words = list(_words_outside(text, spans))
 

@@ -1,0 +1,110 @@
+"""Reading BIO tags word by word: against brute force, and what no answer may ever look like."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as stn
+from numpy.typing import NDArray
+
+from models.heads.entities import Entities, best_tags, word_scores
+
+KINDS = 2
+TAGS = 1 + 2 * KINDS
+SCORES = st.floats(-8, 8, width=32)
+
+
+def valid(tags: tuple[int, ...]) -> bool:
+    before = 0
+    for tag in tags:
+        if tag > KINDS and before not in (tag, tag - KINDS):
+            return False
+        before = tag
+    return True
+
+
+def head(kinds: int = KINDS) -> Entities:
+    return Entities(4, [f"K{i}" for i in range(kinds)])
+
+
+def logits(*tags: int) -> NDArray[np.float32]:
+    """Logits that leave no doubt about the given tags."""
+    return np.where(np.arange(TAGS) == np.array(tags)[:, None], 9.0, 0.0).astype(np.float32)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 5).flatmap(lambda n: stn.arrays(np.float64, (n, TAGS), elements=SCORES)))
+def test_the_best_valid_sequence_is_found(scores: NDArray[np.float64]) -> None:
+    tags = best_tags(scores)
+    assert valid(tuple(tags))
+    rows = range(len(scores))
+    best = max(
+        sum(scores[row, tag] for row, tag in zip(rows, sequence, strict=True))
+        for sequence in product(range(TAGS), repeat=len(scores))
+        if valid(sequence)
+    )
+    assert scores[rows, tags].sum() == pytest.approx(best)
+
+
+@given(stn.arrays(np.float64, (6, TAGS), elements=SCORES), st.lists(st.booleans(), min_size=6, max_size=6))
+def test_a_word_s_score_is_the_sum_of_its_pieces(pieces: NDArray[np.float64], starts: list[bool]) -> None:
+    starts[0] = True
+    first = np.flatnonzero(starts)
+    words = np.split(pieces, first[1:])
+    for word, scores in zip(words, word_scores(pieces, first), strict=True):
+        for kind in range(KINDS):
+            inside = word[:, 1 + KINDS + kind]
+            assert scores[1 + kind] == pytest.approx(word[0, 1 + kind] + inside[1:].sum())
+            assert scores[1 + KINDS + kind] == pytest.approx(inside.sum())
+        assert scores[0] == pytest.approx(word[:, 0].sum())
+
+
+@given(
+    st.integers(0, 12).flatmap(
+        lambda n: st.tuples(stn.arrays(np.float32, (n, TAGS), elements=SCORES), stn.arrays(np.bool_, n))
+    )
+)
+def test_spans_are_in_order_apart_and_made_of_whole_words(
+    case: tuple[NDArray[np.float32], NDArray[np.bool_]],
+) -> None:
+    projected, word_start = case
+    spans, confidence = head().read(projected, word_start)
+    assert spans.dtype == np.int32
+    assert confidence.dtype == np.float32
+    assert spans.shape == (len(confidence), 3)
+    assert ((confidence >= 0) & (confidence <= 1)).all()
+    assert (spans[:, 0] < spans[:, 1]).all()
+    assert (spans[1:, 0] >= spans[:-1, 1]).all()
+    assert ((spans[:, 2] >= 0) & (spans[:, 2] < KINDS)).all()
+    edges = {0, len(projected), *np.flatnonzero(word_start).tolist()}
+    assert {*spans[:, 0].tolist(), *spans[:, 1].tolist()} <= edges
+
+
+def test_spans_of_plain_tags() -> None:
+    projected = logits(0, 1, 3, 1, 2, 4, 0, 2)
+    spans, confidence = head().read(projected, np.ones(8, np.bool_))
+    assert spans.tolist() == [[1, 3, 0], [3, 4, 0], [4, 6, 1], [7, 8, 1]]
+    assert (confidence > 0.99).all()
+
+
+def test_pieces_of_one_word_are_never_parted() -> None:
+    projected = logits(1, 0, 0)
+    projected[0] *= 3  # the first piece is surer than both others
+    spans, _ = head().read(projected, np.array([True, False, False]))
+    assert spans.tolist() in ([], [[0, 3, 0]])
+
+
+def test_what_is_projected_has_a_column_for_every_tag() -> None:
+    assert head().project(torch.zeros(7, 4)).shape == (7, TAGS)
+    assert Entities.build(4, {"categories": ["A", "B", "C"]}).project(torch.zeros(2, 4)).shape == (2, 7)
+
+
+def test_no_tokens_no_spans() -> None:
+    spans, confidence = head().read(np.zeros((0, TAGS), np.float32), np.zeros(0, np.bool_))
+    assert spans.shape == (0, 3)
+    assert confidence.shape == (0,)
