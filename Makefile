@@ -21,15 +21,15 @@ test: setup check integration ## what CI runs: everything
 check: setup lint types floors unit ## format, lint, types, floors and unit tests
 
 format: setup ## write the code the way it is kept
-	$(BIN)/ruff format streamer models tests
-	$(BIN)/ruff check --fix streamer models tests
+	$(BIN)/ruff format streamer models monitoring tests
+	$(BIN)/ruff check --fix streamer models monitoring tests
 
 lint: setup
-	$(BIN)/ruff format --check streamer models tests
-	$(BIN)/ruff check streamer models tests
+	$(BIN)/ruff format --check streamer models monitoring tests
+	$(BIN)/ruff check streamer models monitoring tests
 
 types: setup
-	$(BIN)/mypy streamer models tests
+	$(BIN)/mypy streamer models monitoring tests
 
 floors: setup ## imports go only downward
 	$(BIN)/lint-imports

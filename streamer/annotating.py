@@ -30,7 +30,9 @@ def run(files: Sequence[Path], settings: Settings, *, show_text: bool = False) -
     """
     for path in files:
         if not path.is_file():
-            raise SettingError(f"{path} is not a file; give JSONL notes, single notes, or nothing for standard input")
+            raise SettingError(
+                f"{path} is not a file; give JSONL notes, single notes, or nothing for standard input"
+            )
     failed = 0
     with Annotator.load(settings.checkpoint, device=settings.device) as annotator:
         items = _items(files)
