@@ -16,6 +16,8 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
+LEAVE_S = 9.5
+"""From SIGTERM to a worker's end, whatever hangs."""
 REFUSED = 2
 """Exit code of a wrong call or setting: another start would not help."""
 _UNTIL_PARENT_DIES = (
@@ -116,3 +118,8 @@ def _bound_to_us(job: Job) -> list[str]:
         return list(job.command)
     wrapper = [sys.executable, "-I", "-S", "-c", _UNTIL_PARENT_DIES]
     return [*wrapper, str(int(job.orphaned)), str(os.getpid()), *job.command]
+
+
+def ready_file(folder: Path | None, pid: int) -> Path | None:
+    """Exists while the process is ready; how its supervisor knows. None when there is no state folder."""
+    return None if folder is None else folder / f"ready-{pid}"

@@ -15,15 +15,14 @@ from tempfile import TemporaryDirectory
 from models.errors import EngineError
 from streamer import brokers, logs, metrics
 from streamer import settings as configuration
-from streamer.children import REFUSED, Child, Job
+from streamer.children import LEAVE_S, REFUSED, Child, Job, ready_file
 from streamer.endpoints import Health
 from streamer.errors import SettingError, WorldError
 from streamer.settings import Settings
-from streamer.worker import LEAVE_S, ready_file
 
 log = logging.getLogger(__name__)
 
-ENGINE_PATIENCE_S = 3.0
+ENGINE_PATIENCE_S = 2.0
 LOOK_S = 0.25
 CLEAN = (None, 0, -signal.SIGTERM)
 """Exit codes of a worker that left nothing undone: never begun, drained, ended before it had begun."""
@@ -62,7 +61,7 @@ def run_engine(settings: Settings) -> int:
         raise SettingError(
             "an engine needs to know where to listen: set STREAMER_ENGINE_ADDRESS=ipc:///a/path"
         )
-    ready = ready_file(settings, os.getpid())
+    ready = ready_file(settings.state_dir, os.getpid())
     try:
         with _own_page(settings):
             serve(

@@ -9,11 +9,11 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from models.errors import EngineError
 from streamer import brokers, delivery, logs
+from streamer.children import LEAVE_S, ready_file
 from streamer.endpoints import Health
 from streamer.errors import WorldError
 from streamer.intake import DRAIN_S, faust_app
@@ -32,8 +32,6 @@ STANDSTILL_S = 120.0
 """The same for a fetch loop that does not go round: brokers or group membership are at fault then."""
 WATCH_S = 0.25
 STOP_S = 2.0
-LEAVE_S = 9.5
-"""From SIGTERM to the end, whatever hangs."""
 FAIL_S = 4.0
 """From an error that nobody foresaw to the end."""
 
@@ -70,7 +68,7 @@ class Worker:
         self._limits: Mapping[str, int] = {}
         self._worklist = Worklist(annotate, self._publisher, self.fail, settings.max_unreleased)
         self._app = faust_app(settings, self._worklist, self.fail)
-        self._ready_file = ready_file(settings, os.getpid())
+        self._ready_file = ready_file(settings.state_dir, os.getpid())
 
     async def run(self) -> int:
         """Raises SettingError or WorldError when the start is refused."""
@@ -185,8 +183,3 @@ def _exit_after(seconds: float, code: int) -> None:
     timer = threading.Timer(seconds, os._exit, (code,))
     timer.daemon = True
     timer.start()
-
-
-def ready_file(settings: Settings, pid: int) -> Path | None:
-    """Exists while the process is ready; how a supervisor knows. None when there is no state folder."""
-    return None if settings.state_dir is None else settings.state_dir / f"ready-{pid}"
