@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Status = Literal["ok", "model-non-finite", "device-out-of-memory"]
-FaultReason = Literal["model-non-finite", "device-out-of-memory"]
+FaultReason = Literal["model-non-finite", "device-out-of-memory", "too-large"]
 
 
 def _no_spans() -> NDArray[np.int32]:

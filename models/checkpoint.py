@@ -26,9 +26,24 @@ DEFAULT = Path(__file__).parent / "checkpoints" / "clinical-mini"
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 READING_CODE = (
-    "encoder.py", "weights.py", "windows.py", "reader.py", "features.py", "cues.py", "cues.tsv",
-    "sections.py", "sections.tsv", "sentences.py", "passages.py", "assemble.py", "heads/*.py",
-)  # fmt: skip
+    "assemble.py",
+    "blocks.py",
+    "cues.*",
+    "encoder.py",
+    "engine.py",
+    "features.py",
+    "forward.py",
+    "heads/*.py",
+    "huggingface.py",
+    "passages.py",
+    "reader.py",
+    "requests.py",
+    "sections.*",
+    "sentences.py",
+    "types.py",
+    "weights.py",
+    "windows.py",
+)
 """Whatever can change an answer: part of the fingerprint, and so of every cache key."""
 
 

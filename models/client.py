@@ -94,6 +94,8 @@ class EngineClient:
 
         Raises `EngineError` only if engine and worker do not fit together.
         """
+        if not passages:
+            return Reading([], 0.0, 0.0)
         texts = [passage.text for passage in passages]
         tokens = await asyncio.to_thread(self._reader.tokenise, texts)
         result = await self._ask(tokens, lane)

@@ -117,21 +117,23 @@ class Engine:
 
     def _turn(self, batch: list[Piece]) -> None:
         """One batch, from the queue to its answers."""
-        begun = self._running[threading.get_ident()] = time.monotonic()
+        begun = time.monotonic()
         self._observe_wait(batch, begun)
         for piece, rows in zip(batch, self._encode(batch), strict=True):
             if piece.job.lay(piece.index, rows):
                 piece.job.finish(self._answer(piece.job))
-        del self._running[threading.get_ident()]
         self._observe_batch(batch, time.monotonic() - begun)
 
     def _encode(self, batch: list[Piece]) -> list[Rows | None]:
         """What the heads see in each window; None where even the window alone does not fit into memory."""
+        self._running[threading.get_ident()] = time.monotonic()
         try:
             return list(self.forward([piece.passage for piece in batch]))
         except Exception as error:
             if not _out_of_memory(error):
                 raise
+        finally:
+            del self._running[threading.get_ident()]
         if len(batch) == 1:
             return [None]
         self.budget = max(min(self.budget, sum(piece.tokens for piece in batch) // 2), self._limit + 2)

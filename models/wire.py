@@ -28,7 +28,7 @@ VERSION = 1
 PING_SECONDS = 0.25
 FORGET_SECONDS = 10.0
 """A worker that says nothing for so long is given up, and its requests dropped."""
-MOST_TOKENS, MOST_REQUESTS = 4_000_000, 1024
+MOST_TOKENS, MOST_REQUESTS = 1 << 27, 1024
 """In one request; of one worker at once."""
 
 STATUSES: tuple[Status, ...] = get_args(Status)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import huggingface
-from models.checkpoint import DEFAULT, open_checkpoint, sha256_of
+from models.checkpoint import DEFAULT, READING_CODE, open_checkpoint, sha256_of
 from models.errors import CheckpointError
 from tests.checkpoints import BILOU, huggingface_folder, streamer_folder, vocabulary
 
@@ -44,6 +44,27 @@ def test_the_fingerprint_changes_with_the_weights_and_with_the_reading_code(
     assert open_checkpoint(streamer_folder(tmp_path / "other", seed=1)).fingerprint != first
     monkeypatch.setattr("models.checkpoint.READING_CODE", ("windows.py",))
     assert open_checkpoint(ours).fingerprint != first
+
+
+def test_every_file_that_can_change_an_answer_is_part_of_the_fingerprint() -> None:
+    """A new file in models/ must be put on one side or the other."""
+    folder = DEFAULT.parent.parent
+    does_not_matter = {
+        "__init__.py",
+        "annotator.py",
+        "answers.py",
+        "checkpoint.py",
+        "client.py",
+        "errors.py",
+        "lanes.py",
+        "server.py",
+        "shape.py",
+        "wire.py",
+    }
+    matters = {path for pattern in READING_CODE for path in folder.glob(pattern)}
+    every = {path for path in folder.iterdir() if path.is_file()} | set((folder / "heads").glob("*.py"))
+    assert {path.name for path in every - matters} == does_not_matter
+    assert all(any(folder.glob(pattern)) for pattern in READING_CODE)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -152,6 +152,16 @@ def test_a_passage_that_could_not_be_read_is_a_fault(uncased: Reader) -> None:
         assert uncased.findings("pain", tokens, Answer(reason)) == PassageFault(reason)
 
 
+def test_a_passage_beyond_all_measure_is_a_fault_and_costs_nothing(
+    uncased: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.reader.MOST_TOKENS", 3)
+    three, four = uncased.tokenise(["no no no", "no no no no"])
+    assert isinstance(uncased.findings("no no no", three, Answer()), Findings)
+    assert len(four) == 0
+    assert uncased.findings("no no no no", four, Answer()) == PassageFault("too-large")
+
+
 def test_a_bare_base_is_refused(tmp_path: Path) -> None:
     bare: Checkpoint = open_checkpoint(huggingface_folder(tmp_path, "BertModel"))
     with pytest.raises(CheckpointError, match="bare base without heads"):
