@@ -27,7 +27,7 @@ from streamer.worklist import Run, Worklist
 
 FETCH_S = 1.0
 FULL_S = 0.005
-DRAIN_S = 5.0
+DRAIN_S = 4.5
 COMMIT_LIMIT_S = 5.0
 DAY_S = 86_400.0
 

@@ -22,7 +22,7 @@ from streamer.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ENGINE_PATIENCE_S = 2.0
+ENGINE_PATIENCE_S = 1.0
 LOOK_S = 0.25
 CLEAN = (None, 0, -signal.SIGTERM)
 """Exit codes of a worker that left nothing undone: never begun, drained, ended before it had begun."""

@@ -16,7 +16,7 @@ READING = 512
 """Notes that are read at the same time; the rest of those taken in wait as the bytes they came as."""
 HELD_BYTES = 64_000_000
 """Bytes of unreleased notes above which nothing more is taken in."""
-RELEASE_S = 2.0
+RELEASE_S = 1.5
 """What a release under way is given after the last note was waited for."""
 
 
