@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -10,6 +11,7 @@ from models.checkpoint import Checkpoint, open_checkpoint
 from models.client import EngineClient
 from streamer import logs, metrics, topics
 from streamer.cache import Cache
+from streamer.children import ready_file
 from streamer.endpoints import Health
 from streamer.errors import SettingError
 from streamer.pipeline import Destinations, NotePipeline
@@ -25,7 +27,7 @@ def main(settings: Settings) -> int:
 
 async def _main(settings: Settings) -> int:
     async with _pipeline(settings, _checkpoint(settings)) as (pipeline, engine):
-        worker = Worker(settings, pipeline.annotate, engine)
+        worker = Worker(settings, pipeline.annotate, engine, ready_file(settings.state_dir, os.getpid()))
         with _page(settings, worker.health):
             return await worker.run()
 

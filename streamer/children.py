@@ -16,8 +16,6 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
-LEAVE_S = 8.0
-"""From SIGTERM to a worker's end, whatever hangs."""
 REFUSED = 2
 """Exit code of a wrong call or setting: another start would not help."""
 _UNTIL_PARENT_DIES = (

@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 from models.errors import EngineError
 from streamer import brokers, logs, metrics
 from streamer import settings as configuration
-from streamer.children import LEAVE_S, REFUSED, Child, Job, ready_file
+from streamer.children import REFUSED, Child, Job, ready_file
 from streamer.endpoints import Health
 from streamer.errors import SettingError, WorldError
 from streamer.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ENGINE_PATIENCE_S = 1.0
+WORKER_PATIENCE_S, ENGINE_PATIENCE_S = 8.5, 1.0
 LOOK_S = 0.25
 CLEAN = (None, 0, -signal.SIGTERM)
 """Exit codes of a worker that left nothing undone: never begun, drained, ended before it had begun."""
@@ -98,7 +98,7 @@ class Supervisor:
         await asyncio.wait([stopped, *keeping], return_when=asyncio.FIRST_COMPLETED)
         refused = not self._stop.is_set()
         looking.cancel()
-        await asyncio.gather(*[worker.stop(LEAVE_S) for worker in self._workers])
+        await asyncio.gather(*[worker.stop(WORKER_PATIENCE_S) for worker in self._workers])
         await self._engine.stop(ENGINE_PATIENCE_S)
         for task in [*keeping, stopped]:
             task.cancel()

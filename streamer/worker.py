@@ -9,11 +9,11 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from models.errors import EngineError
 from streamer import brokers, delivery, logs
-from streamer.children import LEAVE_S, ready_file
 from streamer.endpoints import Health
 from streamer.errors import WorldError
 from streamer.intake import DRAIN_S, faust_app
@@ -31,6 +31,8 @@ STALL_S = 600.0
 STANDSTILL_S = 120.0
 """The same for a fetch loop that does not go round: brokers or group membership are at fault then."""
 WATCH_S = 0.25
+LEAVE_S = 8.0
+"""From SIGTERM to the end, whatever hangs."""
 STOP_S = 2.0
 FAIL_S = 4.0
 """From an error that nobody foresaw to the end."""
@@ -54,10 +56,17 @@ class _NoEngine:
 class Worker:
     """Takes notes from the input topic, has each read by `annotate`, and releases the answers.
 
-    `run` returns the exit code: 0 after SIGTERM or SIGINT, 1 after an error that a restart may mend.
+    `ready_file` exists while it does so. `run` returns the exit code: 0 after SIGTERM or SIGINT, 1 after an
+    error that a restart may mend.
     """
 
-    def __init__(self, settings: Settings, annotate: Annotate, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        annotate: Annotate,
+        engine: Engine | None = None,
+        ready_file: Path | None = None,
+    ) -> None:
         self._settings = settings
         self._engine = engine or _NoEngine()
         self._failed = asyncio.Event()
@@ -68,7 +77,7 @@ class Worker:
         self._limits: Mapping[str, int] = {}
         self._worklist = Worklist(annotate, self._publisher, self.fail, settings.max_unreleased)
         self._app = faust_app(settings, self._worklist, self.fail)
-        self._ready_file = ready_file(settings.state_dir, os.getpid())
+        self._ready_file = ready_file
 
     async def run(self) -> int:
         """Raises SettingError or WorldError when the start is refused."""

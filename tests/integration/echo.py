@@ -12,6 +12,7 @@ import random
 import sys
 
 from streamer import logs, settings
+from streamer.children import ready_file
 from streamer.topics import Incoming, Outgoing
 from streamer.worker import Worker
 
@@ -32,7 +33,8 @@ async def echo(incoming: Incoming) -> Outgoing:
 
 
 async def work() -> int:
-    return await Worker(chosen, echo).run()
+    sign = ready_file(chosen.state_dir, os.getpid())
+    return await Worker(chosen, echo, ready_file=sign).run()
 
 
 if __name__ == "__main__":
