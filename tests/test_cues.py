@@ -54,6 +54,8 @@ def unusual(sentence: str) -> list[str]:
         ("No [fever], [chills], or [cough].", "negative negative negative"),
         ("Denies [chest pain], [nausea], [vomiting], [diarrhea] and [rash].", "negative " * 5),
         ("Denies [chest pain] but admits to [nausea].", "negative -"),
+        ("No [rash] but [fever].", "negative -"),
+        ("Possible [rash], although [fever] is high.", "neutralPossible -"),
         ("No evidence of [pneumonia].", "negative"),
         ("No findings suggesting [osteomyelitis].", "negative"),
         ("Patient is not complaining of [pain].", "negative"),

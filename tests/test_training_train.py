@@ -1,0 +1,130 @@
+"""A whole run on a tiny base and tiny corpora: it learns, goes on after a cut, and its result loads."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from models.annotator import Annotator
+from models.checkpoint import open_checkpoint
+from models.errors import CheckpointError
+from models.training import evaluate
+from models.training.config import Held, TrainConfig, read_config
+from models.training.train import Progress, run, schedule
+from tests.checkpoints import huggingface_folder
+from tests.corpora import data_root
+
+CONFIG = TrainConfig(
+    name="tiny", version="1", corpora={"bc5cdr": 1, "maccrobat": 1, "phee": 1, "negex": 1},
+    held_out=Held("s", 0.0), tokens=600, batch_tokens=60, window=40, overlap=8, synthetic=5, save_every=2,
+    warm_up=2, assertion_hidden=8, threads=1,
+)  # fmt: skip
+
+
+class Cut(Exception):
+    """Stands in for a power cut."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("training")
+    text = data_root(place / "data") / "maccrobat" / "brat" / "9"
+    marks = text.with_suffix(".ann").read_text() + "T20\tTherapeutic_procedure 82 87\tgiven\n"
+    text.with_suffix(".ann").write_text(marks)
+    huggingface_folder(place / "base", "BertModel")
+    return place
+
+
+def train(
+    place: Path, output: str, config: TrainConfig = CONFIG, stop_at: int = 0
+) -> tuple[Path, list[Progress]]:
+    seen: list[Progress] = []
+
+    def on_progress(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.step == stop_at:
+            raise Cut
+
+    folder = run(config, on_progress, data=place / "data", output=place / output, base=str(place / "base"))
+    return folder, seen
+
+
+@pytest.fixture(scope="module")
+def finished(place: Path) -> tuple[Path, list[Progress]]:
+    return train(place, "whole")
+
+
+def test_progress_counts_up_and_the_loss_goes_down(finished: tuple[Path, list[Progress]]) -> None:
+    _, seen = finished
+    assert [p.step for p in seen] == list(range(1, CONFIG.steps + 1))
+    assert {p.steps for p in seen} == {CONFIG.steps}
+    assert seen[-1].loss < seen[0].loss
+    assert seen[-1].eta == 0
+    assert all(p.tokens_per_second > 0 for p in seen)
+
+
+def test_a_run_that_was_cut_off_ends_with_the_same_weights(
+    place: Path, finished: tuple[Path, list[Progress]]
+) -> None:
+    with pytest.raises(Cut):
+        train(place, "cut", stop_at=5)
+    folder, seen = train(place, "cut")
+    assert [p.step for p in seen] == list(range(5, CONFIG.steps + 1))  # step 4 was the last one saved
+    whole, cut = (load_file(path / "weights.safetensors") for path in (finished[0], folder))
+    assert whole.keys() == cut.keys()
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    assert seen[-1].loss == finished[1][-1].loss
+
+
+def test_another_seed_gives_other_weights(place: Path, finished: tuple[Path, list[Progress]]) -> None:
+    _, seen = train(place, "other", msgspec.structs.replace(CONFIG, seed=2))
+    assert seen[-1].loss != finished[1][-1].loss
+
+
+def test_what_was_trained_is_a_checkpoint_that_annotates(finished: tuple[Path, list[Progress]]) -> None:
+    checkpoint = open_checkpoint(finished[0])
+    assert (checkpoint.name, checkpoint.version, checkpoint.layout) == ("tiny", "1", "streamer")
+    assert len(checkpoint.categories) == 19
+    assert checkpoint.dictionary is not None
+    text = "The patient takes aspirin."
+    with Annotator(checkpoint, "cpu") as annotator:
+        record = annotator.annotate(text)
+    for entity in record.entities:
+        assert text[entity.span.start : entity.span.end] == entity.text
+
+
+def test_evaluation_counts_every_corpus(place: Path, finished: tuple[Path, list[Progress]]) -> None:
+    report = evaluate.run(finished[0], place / "data", "all", config=CONFIG, device="cpu")
+    tables = {(table.corpus, table.task): table for table in reversed(report.tables)}
+    assert {s.label: s.gold for s in tables["bc5cdr", "entities"].scores} == {"MEDICATION": 4, "PROBLEM": 8}
+    assert tables["maccrobat", "entities"].micro.gold == 7
+    assert ("negex", "certainty") in tables
+    assert msgspec.json.decode(msgspec.json.encode(report.as_dict()))["name"] == "tiny"
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    rates = [schedule(step, CONFIG) for step in range(CONFIG.steps + 1)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    assert rates[-1] == 0
+    assert all(a > b for a, b in pairwise(rates[2:]))
+
+
+def test_the_committed_recipe_is_read() -> None:
+    config = read_config(Path(evaluate.__file__).with_name("clinical-mini.toml"))
+    assert config.name == "clinical-mini"
+    assert config.held_out.share > 0.1
+    assert all(source.licence for source in config.sources)
+
+
+@pytest.mark.parametrize("content", ["name = 1", "not toml", 'name = "x"\nunknown = 1'])
+def test_a_wrong_recipe_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(content)
+    with pytest.raises(CheckpointError, match="is no training configuration") as refused:
+        read_config(path)
+    assert "\n" not in str(refused.value)
