@@ -43,8 +43,8 @@ _FAMILY = frozenset({"family", "fhx", "fh", "fam", "genetic"})
 _PAST = frozenset({"past", "pmh", "pmhx", "psh", "pshx", "phx", "previous", "prior"})
 _HISTORIES = frozenset({"past_medical_history", "past_surgical_history"})
 _PROBLEM_LISTS = frozenset({"problem", "problems", "current", "active"})
-_FAMILY_CUES = frozenset({"family", "experiencer", "association"})
-_TIME_CUES = frozenset({"history", "historical", "temporality", "future", "past", "current", "time"})
+_FAMILY_CUES = frozenset({"experiencer"})
+_TIME_CUES = frozenset({"history", "future"})
 
 
 def assemble(

@@ -200,7 +200,7 @@ def test_a_negation_cue_leaves_the_sections_rule_alone() -> None:
         assertion=("negative", "none", "subject", "current"),
         evidence=(Cue("negation", Span(5, 7)),),
     )
-    entity = only(read(Note(id="n", text="PMH: no asthma."), finder))
+    entity = only(read(Note(id="n", text="HPI: well.\nPMH: no asthma."), finder))
     assert (entity.assertion.certainty, entity.assertion.temporality) == ("negative", "past")
     assert [(e.kind, e.text) for e in entity.evidence] == [("negation", "no"), ("section", "PMH")]
 

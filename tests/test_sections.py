@@ -130,6 +130,10 @@ def test_unknown_words_in_capitals_with_a_colon_keep_their_title() -> None:
         ("SPACE SUIT FITTING", "unknown"),
     ]
     assert headed("HPI: cough.\n\nSPACE SUIT FITTING\nIt was tight.")[1] == ("SPACE SUIT FITTING", "unknown")
+    assert len(headed("HPI: cough.\nSPACE SUIT FITTING\nIt was tight.")) == 1, (
+        "a line of running text in capitals"
+    )
+    assert len(headed("MEDICATIONS\n\nFISH OIL\n\nVITAMIN D\n")) == 1, "a list in capitals"
 
 
 @pytest.mark.parametrize(

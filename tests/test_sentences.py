@@ -109,6 +109,8 @@ def test_a_hard_wrapped_line_goes_on() -> None:
 
 def test_blank_and_short_lines_end_sentences() -> None:
     assert said("Penicillin\nSulfa\n\nlatex") == ["Penicillin", "Sulfa", "latex"]
+    unfinished = "A line of more than fifty characters that has no end mark at all"
+    assert said(f"{unfinished}\r\n\r\nand another") == [unfinished, "and another"]
 
 
 def test_a_comma_that_was_a_line_break_ends_a_sentence() -> None:
