@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -127,7 +128,7 @@ class Reader:
         self._over.set()
         self._thread.join()
 
-    def wait_for(self, count: int, patience_s: float = 60.0) -> Seen:
+    def wait_for(self, count: int, patience_s: float = 150.0) -> Seen:
         """Returns when `count` notes were seen; AssertionError when none comes for `patience_s`."""
         with self._changed:
             while len(self.seen.times) < count:
@@ -189,10 +190,10 @@ def by_value(record: Any) -> str:
 
 
 def by_document(record: Any) -> str:
-    """The note's id in an annotation record, or its place for a dead letter."""
+    """The note's id in an annotation record; partition and offset of the note for a dead letter."""
     headers = dict(record.headers)
     if "streamer-reason" in headers:
-        return "/".join(headers[f"__connect.errors.{k}"].decode() for k in ("topic", "partition", "offset"))
+        return "/".join(headers[f"__connect.errors.{k}"].decode() for k in ("partition", "offset"))
     return str(json.loads(record.value)["document"]["id"])
 
 
@@ -297,7 +298,7 @@ class Node(Process):
                 port = int(line.rsplit(":", 1)[1].split("/")[0])
         return port
 
-    def wait_until_ready(self, seconds: float = 60.0) -> None:
+    def wait_until_ready(self, seconds: float = 150.0) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             assert self.exit_code is None, f"exit {self.exit_code}: {self.log.read_text()[-2000:]}"
@@ -328,3 +329,44 @@ class Node(Process):
                 if half in child.cmdline()[-1:]:
                     found[half] = child.pid
         return found
+
+
+SENTENCES = (
+    "No chest pain.",
+    "Takes aspirin 81 mg daily.",
+    "Denies fever, chills and cough.",
+    "History of hypertension and type 2 diabetes.",
+    "Possible pneumonia in the left lower lobe.",
+    "Mother had breast cancer.",
+    "Lisinopril was increased to 20 mg.",
+    "MRI of the lumbar spine shows no fracture.",
+)
+
+
+def short_notes(count: int, seed: int = 0, new_every: int = 10) -> list[tuple[bytes | None, bytes | None]]:
+    """Notes `n0`… of one or two sentences from a small set; every so many one that was never read before.
+
+    One in a thousand can never succeed.
+    """
+    chance = random.Random(seed)
+    notes: list[tuple[bytes | None, bytes | None]] = []
+    for number in range(count):
+        text = " ".join(chance.sample(SENTENCES, chance.choice((1, 2))))
+        if number % new_every == 0:
+            text += f" Given {number + seed * 1_000_000} units of heparin."
+        value = json.dumps({"id": f"n{number}", "text": text}).encode()
+        notes.append((b"patient-%d" % (number % 97), value[:-1] if number % 1000 == 999 else value))
+    return notes
+
+
+def assert_each_once_in_order(seen: Seen, count: int) -> None:
+    """Every note is there once, dead letters for the broken ones, and each key's notes in their order."""
+    broken = {f"n{number}" for number in range(999, count, 1000)}
+    assert seen.twice == []
+    assert set(seen.reasons.values()) <= {"json-invalid"}
+    assert len(seen.reasons) == len(broken)
+    expected = {f"n{number}" for number in range(count)} - broken
+    assert set(seen.records) - set(seen.reasons) == expected
+    for notes in seen.order.values():
+        numbers = [int(note[1:]) for note in notes if note.startswith("n")]
+        assert numbers == sorted(numbers)
