@@ -65,11 +65,19 @@ class Encoder(nn.Module):
         `features` uint8 or int [tokens]: feature masks, ignored by a trunk without a feature table.
         Returns [tokens, width].
         """
-        positions = torch.cat([torch.arange(n, device=ids.device) for n in lengths])
-        hidden: Tensor = self.words(ids) + self.positions(positions) + self.types.weight[0]
+        hidden: Tensor = (
+            self.words(ids) + self.positions(_positions(lengths, ids.device)) + self.types.weight[0]
+        )
         if self.features is not None and features is not None:
             hidden = hidden + self.features(features.int())
         hidden = self.norm(hidden)
         for layer in self.layers:
             hidden = layer(hidden, lengths)
         return hidden
+
+
+def _positions(lengths: list[int], device: torch.device) -> Tensor:
+    """Each token's place in its own window: [0 … n₁-1, 0 … n₂-1, …]."""
+    sizes = torch.tensor(lengths)
+    starts = torch.repeat_interleave(sizes.cumsum(0) - sizes, sizes)
+    return (torch.arange(len(starts)) - starts).to(device)

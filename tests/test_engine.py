@@ -186,6 +186,21 @@ def test_classes_of_a_long_passage_are_averaged_over_its_windows(tmp_path: Path)
     engine.close()
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_reads_as_the_cpu_does_and_the_same_in_every_company(
+    engine: Engine, checkpoint: Checkpoint
+) -> None:
+    on_gpu = Engine(checkpoint, "cuda")
+    passages = [passage(n % 120 + 1, n) for n in range(200)]
+    expected, first = result(engine.submit(passages)), result(on_gpu.submit(passages))
+    for cpu, gpu, n in zip(expected, first, range(200), strict=True):
+        assert np.array_equal(cpu.spans, gpu.spans)
+        assert np.allclose(cpu.confidence, gpu.confidence, atol=1e-4)
+        assert same(result(on_gpu.submit([passages[n]]))[0], gpu)
+    on_gpu.close()
+
+
 # --- batches -------------------------------------------------------------------------------------
 
 
