@@ -22,7 +22,8 @@ from streamer.settings import Settings
 
 log = logging.getLogger(__name__)
 
-WORKER_PATIENCE_S, ENGINE_PATIENCE_S = 8.5, 1.0
+PATIENCE_S, WORKER_PATIENCE_S, ENGINE_PATIENCE_S = 9.5, 8.5, 4.0
+"""From SIGTERM to the end of all; of the workers; of an engine, of which no more is asked then."""
 LOOK_S = 0.25
 CLEAN = (None, 0, -signal.SIGTERM)
 """Exit codes of a worker that left nothing undone: never begun, drained, ended before it had begun."""
@@ -98,8 +99,9 @@ class Supervisor:
         await asyncio.wait([stopped, *keeping], return_when=asyncio.FIRST_COMPLETED)
         refused = not self._stop.is_set()
         looking.cancel()
+        until = loop.time() + PATIENCE_S
         await asyncio.gather(*[worker.stop(WORKER_PATIENCE_S) for worker in self._workers])
-        await self._engine.stop(ENGINE_PATIENCE_S)
+        await self._engine.stop(min(ENGINE_PATIENCE_S, until - loop.time()))
         for task in [*keeping, stopped]:
             task.cancel()
         await asyncio.gather(*keeping, return_exceptions=True)
