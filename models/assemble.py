@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 
-from models.sections import normalise, title_span
+from models.sections import is_known, normalise, title_span
 from models.types import (
     Annotation,
     Assertion,
@@ -111,15 +112,27 @@ def _entities(
     entities: list[Entity] = []
     for passage, found in zip(passages, findings, strict=True):
         section = by_id[passage.section]
+        heading = _known_heading(note.text, section)
         for mention in without_duplicates(found.mentions):
             if not 0 <= mention.span.start < mention.span.end <= len(passage.text):
                 raise AssertionError("this is a bug: a mention lies outside its passage")
+            if mention.span.end + passage.span.start <= heading:
+                continue
             entities.append(_entity(note, passage, mention, evidence[section.id], pipeline))
     return tuple(sorted(entities, key=lambda entity: (entity.span, entity.category)))
 
 
+def _known_heading(text: str, section: Section) -> int:
+    """Where a heading with a known title ends: its words name a section, they are no finding. Else 0."""
+    title = title_span(text, section) if is_known(section.title) else None
+    return 0 if title is None else title.end
+
+
 def without_duplicates(mentions: Iterable[Mention]) -> list[Mention]:
     """Mentions of which no two of one category overlap; see the head of this file."""
+    mentions = sorted(mentions, key=lambda mention: mention.span)
+    if all(before.span.end <= after.span.start for before, after in pairwise(mentions)):
+        return mentions
     kept: dict[str, list[Mention]] = defaultdict(list)
     ranked = sorted(mentions, key=lambda mention: (-mention.confidence, -len(mention.span), mention.span))
     for mention in ranked:

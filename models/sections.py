@@ -107,6 +107,11 @@ def categorise(title: str) -> str | None:
     return next((category for needed, category in known.words if needed <= words), UNKNOWN)
 
 
+def is_known(title: str) -> bool:
+    """Whether the title is one of the table's, or its words say what the section is."""
+    return normalise(title) in _titles().exact or categorise(title) not in (None, UNKNOWN)
+
+
 def find_sections(text: str) -> list[Section]:
     """Sections in order, covering `text` from 0 to its end without gap or overlap; at least one.
 

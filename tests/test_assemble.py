@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.assemble import SECTION_CONFIDENCE, assemble, without_duplicates
 from models.passages import split
-from models.sections import find_sections
+from models.sections import find_sections, is_known
 from models.types import (
     Annotation,
     Classified,
@@ -86,6 +86,9 @@ def test_every_entity_is_the_text_at_its_span(generated: str, step: int) -> None
 def check_spans(text: str, record: Annotation) -> None:
     sections = {section.id: section for section in record.sections}
     visible = {place for place, character in enumerate(text) if not character.isspace()}
+    for section in filter(lambda section: is_known(section.title), record.sections):
+        at = text.find(section.title, section.span.start)
+        visible -= set(range(section.span.start, at + len(section.title)))
     assert visible <= {place for e in record.entities for place in range(e.span.start, e.span.end)}
     for entity in record.entities:
         assert text[entity.span.start : entity.span.end] == entity.text
@@ -238,3 +241,10 @@ def test_nothing_of_a_note_shows_in_a_repr() -> None:
     record = read(note, words("Canary", evidence=(Cue("negation", Span(0, 3)),)))
     shown = repr((note, record, split(note.text, find_sections(note.text)), find_sections(note.text)))
     assert "Canary" not in shown
+
+
+def test_the_words_of_a_known_heading_are_no_finding_and_those_of_an_unknown_one_may_be() -> None:
+    finder = words("(?i)complaint|pain|zebra")
+    text = "CHIEF COMPLAINT: Pain.\n\nZEBRA SPOTS: none.\n"
+    record = read(Note(id="n", text=text), finder)
+    assert [entity.text for entity in record.entities] == ["Pain", "ZEBRA"]
