@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -29,6 +29,7 @@ JVM = (
     "-Xms64m",
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
+    "-XX:-UsePerfData",  # it would leave a file in /tmp after a kill
     "-Djava.awt.headless=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -86,8 +87,7 @@ class KafkaCluster:
                 if self.pid(number) is None:
                     self._servers[number] = self._launch(number)
             for number in wanted:
-                expected = len(self._ids) if broker is None else 1
-                self._servers[number].wait_until(self._serves(number, expected), READY_SECONDS)
+                self._servers[number].wait_until(self._serves(number, wanted), READY_SECONDS)
         except BaseException:
             if broker is None:
                 self.close()
@@ -201,35 +201,45 @@ class KafkaCluster:
         }
 
     def _launch(self, broker: int) -> Server:
-        command = [*self._command, "kafka.Kafka", "server.properties"]
-        return Server(f"the embedded Kafka's broker {broker}", command, self._folder(broker))
+        folder = self._folder(broker)
+        own = f"-Djava.io.tmpdir={folder}"  # compression libraries unpack themselves there
+        java, *options = self._command
+        command = [java, own, *options, "kafka.Kafka", "server.properties"]
+        return Server(f"the embedded Kafka's broker {broker}", command, folder)
 
-    def _serves(self, broker: int, expected: int) -> _Serving:
-        return _Serving(self._ports[broker][0].number, expected)
+    def _serves(self, broker: int, expected: Collection[int]) -> Callable[[], bool]:
+        """Ready is when this broker names all the expected ones as alive, itself too."""
+        port = self._ports[broker][0].number
+
+        def ready() -> bool:
+            try:
+                return _alive_brokers(port).issuperset(expected)
+            except (OSError, struct.error):
+                return False
+
+        return ready
 
 
-class _Serving:
-    """Asks a broker for its cluster's metadata: ready is when it names as many brokers as it should."""
-
-    def __init__(self, port: int, expected: int) -> None:
-        self._port, self._expected = port, expected
-
-    def __call__(self) -> bool:
-        try:
-            return _count_brokers(self._port) >= self._expected
-        except (OSError, struct.error):
-            return False
-
-
-def _count_brokers(port: int) -> int:
+def _alive_brokers(port: int) -> set[int]:
     """Metadata request, version 4, for no topics: https://kafka.apache.org/protocol#The_Messages_Metadata"""
     client = b"streamer-embedded"
     request = struct.pack(f">hhih{len(client)}sib", 3, 4, 1, len(client), client, 0, 0)
     with socket.create_connection((HOST, port), timeout=2) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
         with connection.makefile("rb") as answer:
-            # size, correlation id, throttle time, number of brokers
-            return int(struct.unpack(">iiii", answer.read(16))[3])
+
+            def number(form: str) -> int:
+                return int(struct.unpack(form, answer.read(struct.calcsize(form)))[0])
+
+            for _ in ("size", "correlation id", "throttle time"):
+                number(">i")
+            brokers = set()
+            for _ in range(number(">i")):
+                brokers.add(number(">i"))
+                answer.read(number(">h"))  # host
+                number(">i")  # port
+                answer.read(max(0, number(">h")))  # rack, of length -1 where there is none
+            return brokers
 
 
 def _java() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import secrets
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streamer.errors import WorldError
@@ -20,6 +21,7 @@ from streamer.errors import WorldError
 HOST = "127.0.0.1"
 FIRST_PORT, LAST_PORT = 20_000, 32_767  # above: the kernel's own choice for clients' ends of connections
 POLL_SECONDS = 0.03
+ENVIRONMENT = ("PATH", "HOME", "LANG")  # a server needs no more, and no secret of ours
 
 
 class Port:
@@ -58,20 +60,23 @@ class Home:
 
     def __init__(self, folder: Path | None, purpose: str) -> None:
         self.temporary = folder is None
-        self.path = (
-            Path(tempfile.mkdtemp(prefix=f"streamer-{purpose}-")) if folder is None else folder.resolve()
-        )
-        self.path.mkdir(parents=True, exist_ok=True)
-        fate = "remove" if self.temporary else "keep"
-        command = [sys.executable, str(Path(__file__).with_name("reaper.py"))]
+        name = f"streamer-{purpose}-{secrets.token_hex(6)}"
+        self.path = (folder or Path(tempfile.gettempdir()) / name).resolve()
+        program, fate = Path(__file__).with_name("reaper.py"), "remove" if self.temporary else "keep"
+        # The reaper first: from its start on, there is no moment at which a kill leaves the folder behind.
         self._reaper = subprocess.Popen(
-            [*command, str(os.getpid()), str(self.path), fate],
+            [sys.executable, str(program), str(os.getpid()), str(self.path), fate],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
             start_new_session=True,
         )
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=not self.temporary)
+        except OSError as error:
+            self.close()
+            raise WorldError(f"the servers' folder {self.path} cannot be made: {error.strerror}") from None
 
     def close(self) -> None:
         """Only when every server in it has stopped."""
@@ -85,9 +90,7 @@ class Home:
 class Server:
     """One child process in its own session (Ctrl-C is ours to handle), its output in a log file."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
         self.name = name
         self.log = folder / "server.log"
         with self.log.open("ab") as log:
@@ -97,7 +100,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env=None if env is None else dict(env),
+                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
                 start_new_session=True,
             )
 

