@@ -111,7 +111,11 @@ class EngineClient:
         self._context.destroy(linger=0)
 
     async def __aenter__(self) -> Self:
-        await self.connect()
+        try:
+            await self.connect()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -163,8 +167,6 @@ class EngineClient:
         """Says who we are until we are welcomed, then that we are still here."""
         hello, ping = wire.encode(self._hello), wire.encode(wire.Ping())
         while True:
-            if time.monotonic() - self._heard > SILENT_SECONDS:
-                self._instance = None
             self._try([hello if self._instance is None else ping])
             await asyncio.sleep(wire.PING_SECONDS)
 

@@ -61,7 +61,7 @@ class Engine:
         checkpoint.require_heads()
         self.device = choose_device(device)
         on_cpu = self.device == "cpu"
-        readers = readers or ((os.cpu_count() or 1) if on_cpu else 2)
+        readers = readers or (len(os.sched_getaffinity(0)) if on_cpu else 2)
         self.budget = budget or (CPU_BUDGET if on_cpu else CUDA_BUDGET)
         self.forward = Forward(checkpoint, self.device)
         self._heads = self.forward.heads

@@ -26,8 +26,9 @@ from models.types import Lane
 
 VERSION = 1
 PING_SECONDS = 0.25
-FORGET_SECONDS = 10.0
-"""A worker that says nothing for so long is given up, and its requests dropped."""
+FORGET_SECONDS = 30.0
+"""A worker that says nothing for so long is given up, as is one whose answer finds nobody; its requests are
+dropped."""
 MOST_TOKENS, MOST_REQUESTS = 1 << 27, 1024
 """In one request; of one worker at once."""
 
