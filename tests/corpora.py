@@ -22,7 +22,7 @@ PUBTATOR = """\
 """
 CASE = (
     "A 60-year-old man with prior gout had no pain.\n"
-    "His mother had asthma. Aspirin was given, left leg and right arm."
+    "His mother had asthma. Aspirin was given, left leg and right arm. Ex-smoker."
 )
 CASE_MARKS = """\
 T1\tAge 2 13\t60-year-old
@@ -37,6 +37,7 @@ T8\tMedication 70 77\tAspirin
 T9\tBiological_structure 89 93;108 111\tleft arm
 T10\tSubject 51 57\tmother
 T11\tDisease_disorder 62 67\tasthm
+T12\tHistory 113 122\tEx-smoker
 """
 EVENTS = [
     {

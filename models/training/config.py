@@ -48,6 +48,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     weight_decay: float = 0.01
     assertion_weight: float = 0.3
     assertion_hidden: int = 128
+    outside_bias: float = 0.0
+    """Added to the score of "no entity" when all is trained: weighs precision against recall."""
     save_every: int = 200
     threads: int = 0
     """Cores to use; 0: leave it to torch."""

@@ -16,6 +16,7 @@ from models.training.scheme import (
     ANYTHING,
     CATEGORIES,
     MEDICATION,
+    PLAIN,
     PROBLEM,
     Axes,
     Document,
@@ -43,6 +44,10 @@ PHEE = {
     ("Subject", "Age"): frozenset({"AGE"}), ("Subject", "Gender"): frozenset({"SEX"}),
 }  # fmt: skip
 JUDGED_CATEGORIES = frozenset({"DISEASE", "SIGN_OR_SYMPTOM", "MEDICATION", "THERAPEUTIC_PROCEDURE"})
+UNJUDGED_CATEGORIES = frozenset(
+    {"DATE", "TIME", "AGE", "SEX", "DOSAGE", "ROUTE", "FREQUENCY", "DURATION"}
+)  # fmt: skip
+"""Of which nobody says that they are negated, another's or past."""
 HEDGED = re.compile(
     r"\b(?:no|not|nor|non|without|den(?:y|ies|ied)|negative|absen\w+|free|never|neither|rule\w*|exclu\w+|lack\w*"
     r"|possib\w+|probabl\w+|may|might|could|suspect\w*|suspicio\w+|likely|unlikely|suggest\w*|if|question\w*"
@@ -79,7 +84,7 @@ def read_maccrobat(folder: Path) -> Iterator[Document]:
             if known is not None:
                 judged = _maccrobat_axes(text, known, start, end, past, family)
                 spans.append(Labelled(start, end, frozenset({known}), judged))
-            elif kind not in ("History", "Family_history"):
+            else:  # also History and Family_history: what they cover is often not labelled any further
                 spans.append(Labelled(start, end, ANYTHING))
         yield Document("maccrobat", path.stem, text, without_overlaps(spans), frozenset(CATEGORIES))
 
@@ -101,6 +106,8 @@ def _maccrobat_axes(
     family: list[list[tuple[int, int]]],
 ) -> Axes:
     """Weak evidence: what lies in a History or Family_history span; and unhedged concepts as plain ones."""
+    if category in UNJUDGED_CATEGORIES:
+        return PLAIN
     if category not in JUDGED_CATEGORIES:
         return axes()
     if _lies_in(start, end, family):

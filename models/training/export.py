@@ -9,9 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from torch import nn
 
-from models.checkpoint import Checkpoint, seal
+from models.checkpoint import MANIFEST, Checkpoint, seal
 from models.encoder import Encoder
 from models.training.config import TrainConfig
 from models.training.dictionary import write_dictionary
@@ -36,7 +37,6 @@ def export(
     names: list[tuple[str, str]],
     config: TrainConfig,
     folder: Path,
-    figures: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the checkpoint next to its place, then move it there whole."""
     part = folder.with_name(folder.name + ".part")
@@ -45,10 +45,13 @@ def export(
     tensors = {f"encoder.{name}": tensor for name, tensor in model.encoder.state_dict().items()}
     tensors |= {f"heads.entities.{name}": tensor for name, tensor in model.entities.state_dict().items()}
     tensors |= {f"heads.assertion.{name}": tensor for name, tensor in model.assertion.state_dict().items()}
+    tensors["heads.entities.tags.bias"] = tensors["heads.entities.tags.bias"].clone()
+    tensors["heads.entities.tags.bias"][0] += config.outside_bias
     save_quantised(tensors, part / "weights.safetensors")
+    (part / "weights.safetensors").chmod(0o644)
     base.tokenizer.save(str(part / "tokenizer.json"))
     write_dictionary(names, part / "dictionary.tsv.gz")
-    seal(part, manifest(model, config, figures or {}))
+    seal(part, manifest(model, base, config))
     if (folder / "README.md").exists():
         shutil.copy(folder / "README.md", part)
     shutil.rmtree(folder, ignore_errors=True)
@@ -56,13 +59,20 @@ def export(
     return folder
 
 
-def manifest(model: Trained, config: TrainConfig, figures: Mapping[str, Any]) -> dict[str, Any]:
+def record_figures(folder: Path, figures: Mapping[str, Any]) -> None:
+    """Put what was measured of a checkpoint into its manifest."""
+    known = msgspec.json.decode((folder / MANIFEST).read_bytes())
+    derived = ("format", "formatVersion", "files", "sha256")
+    seal(folder, {key: value for key, value in known.items() if key not in derived} | {"figures": figures})
+
+
+def manifest(model: Trained, base: Checkpoint, config: TrainConfig) -> dict[str, Any]:
     return {
         "name": config.name,
         "version": config.version,
         "license": "Apache-2.0",
         "encoder": asdict(model.encoder.config),
-        "lowercase": True,
+        "lowercase": base.tokenizer.encode("A").ids == base.tokenizer.encode("a").ids,
         "window": config.window,
         "overlap": config.overlap,
         "heads": [
@@ -73,8 +83,8 @@ def manifest(model: Trained, config: TrainConfig, figures: Mapping[str, Any]) ->
         "training": {
             "seed": config.seed,
             "tokens": config.tokens,
+            "outside_bias": config.outside_bias,
             "corpora": config.corpora,
             "held_out": {"seed": config.held_out.seed, "share": config.held_out.share},
         },
-        "figures": dict(figures),
     }

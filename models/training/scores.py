@@ -66,8 +66,13 @@ class Report:
     tables: tuple[Table, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        names = ("name", "version", "fingerprint", "part", "seed", "share")
-        return {name: getattr(self, name) for name in names} | {"tables": [t.as_dict() for t in self.tables]}
+        names = ("name", "version", "fingerprint")
+        return {name: getattr(self, name) for name in names} | self.figures()
+
+    def figures(self) -> dict[str, Any]:
+        """What was counted, without the name of what it was counted of."""
+        part = {"part": self.part, "seed": self.seed, "share": self.share}
+        return part | {"tables": [table.as_dict() for table in self.tables]}
 
 
 def total(label: str, scores: Iterable[Score]) -> Score:

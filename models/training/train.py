@@ -18,14 +18,15 @@ from torch import Tensor, nn
 
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.encoder import Encoder
+from models.errors import CheckpointError
 from models.features import FEATURES, FeatureDictionary
 from models.heads.assertion import Assertion
 from models.heads.entities import Entities
-from models.training import examples
+from models.training import evaluate, examples
 from models.training.config import TrainConfig, read_config
 from models.training.corpora import read_all
 from models.training.dictionary import read_vocabularies, usable
-from models.training.export import export
+from models.training.export import export, record_figures
 from models.training.losses import assertion_loss, entities_loss
 from models.training.scheme import CATEGORIES, Document, held_out
 from models.training.synthetic import concepts, synthesise
@@ -74,7 +75,9 @@ def run(
     output: Path | None = None,
     base: str | None = None,
 ) -> Path:
-    """Train, or go on where a run into the same `output` was cut off; the folder of the finished checkpoint.
+    """Train, or go on where a run into the same `output` was cut off; measure on the held-out documents.
+
+    Returns the folder of the finished checkpoint, its figures in its manifest.
 
     `data`, `output` and `base` (a folder or name of any BERT checkpoint) go before the configuration's own.
     Raises `CheckpointError` or `OSError` for what is missing.
@@ -87,11 +90,17 @@ def run(
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     start = open_checkpoint(base_folder(base or config.base))
+    if config.window > start.encoder.max_position_embeddings:
+        raise CheckpointError(
+            f"{start.name} sees {start.encoder.max_position_embeddings} tokens; lower `window`"
+        )
     names = usable(read_vocabularies(root))
     material = Material(read_training(root, config), start, FeatureDictionary(names), config)
     model = Model(start, config)
     train(model, material, config, folder / STATE, on_progress)
-    return export(model, start, names, config, folder / "checkpoint")
+    finished = export(model, start, names, config, folder / "checkpoint")
+    record_figures(finished, evaluate.run(finished, root, config=config).figures())
+    return finished
 
 
 def base_folder(base: str) -> str:
@@ -125,11 +134,10 @@ class Material:
         ]
         self._concepts = concepts(documents)
         self._special = base.cls_id, base.sep_id
-        self._preparer.prepare(self._synthetic(epoch=0))  # so that the table knows every tag set
 
     @property
     def table(self) -> Tensor:
-        """bool [tag sets, tags]: what the tag numbers of a batch stand for."""
+        """bool [tag sets, tags]: what the tag numbers of the batches so far stand for."""
         return self._preparer.sets.table()
 
     def batches(self, skip: int) -> Iterator[examples.Batch]:
@@ -162,14 +170,14 @@ def train(
     optimizer = torch.optim.AdamW(_groups(model, config), weight_decay=config.weight_decay)
     rates = [group["lr"] for group in optimizer.param_groups]
     done, running = _restore(model, optimizer, state)
-    table, began, seen = material.table, time.monotonic(), 0
+    began, seen = time.monotonic(), 0
     model.train()
     for step, batch in enumerate(material.batches(skip=done), start=done):
         if step >= config.steps:
             break
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * schedule(step, config)
-        loss = model.loss(batch, table)
+        loss = model.loss(batch, material.table)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
