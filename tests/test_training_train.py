@@ -21,7 +21,7 @@ from tests.corpora import data_root
 
 CONFIG = TrainConfig(
     name="tiny", version="1", corpora={"bc5cdr": 1, "maccrobat": 1, "phee": 1, "negex": 1},
-    held_out=Held("s", 0.0), tokens=2400, batch_tokens=60, window=40, overlap=8, synthetic=5, save_every=2,
+    held_out=Held("s", 0.0), tokens=8000, batch_tokens=400, window=40, overlap=8, synthetic=5, save_every=2,
     warm_up=2, assertion_hidden=8, threads=1,
 )  # fmt: skip
 
