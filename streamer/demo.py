@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from contextlib import ExitStack, contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -23,8 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from streamer import embedded, kafka_tools, samples, settings, show, topic_admin
-from streamer.errors import WorldError
+from streamer import embedded, kafka_tools, local_node, samples, settings, show, topic_admin
 from streamer.ledger import Ledger, Report, quantile
 
 Tick = Callable[[], None]
@@ -73,6 +66,12 @@ def _messages(notes: int) -> Iterator[tuple[bytes, bytes | None]]:
         yield json.dumps(note).encode(), str(note.get("patientKey", note["id"])).encode()
 
 
+def correction(ledger: Ledger) -> float:
+    """What the pace's interval is multiplied by: a steady stream that the service just keeps up with."""
+    open_notes = ledger.produced - ledger.answered
+    return 1.05 if open_notes > BACKLOG[1] else 0.97 if open_notes < BACKLOG[0] else 1.0
+
+
 class _Stream:
     """One producer and one read_committed reader around the running service."""
 
@@ -104,7 +103,7 @@ class _Stream:
             thread.join()
             self._producer.close()
             self._reader.close()
-        return self.ledger.report(seconds, _scraped(port, "streamer_batch_tokens_sum"))
+        return self.ledger.report(seconds, local_node.metric(port, "streamer_batch_tokens_sum"))
 
     def _send(self, messages: list[tuple[bytes, bytes | None]], tick: Tick) -> None:
         started = time.monotonic()
@@ -119,14 +118,9 @@ class _Stream:
                 time.sleep(min(wait, 0.1))
                 tick()
             self._put(value, key)
-            interval *= self._correction()
+            interval *= correction(self.ledger)
         self._producer.flush()
         self._wait_for(len(messages), tick)
-
-    def _correction(self) -> float:
-        """What the pace's interval is multiplied by: a steady stream that the service just keeps up with."""
-        open_notes = self.ledger.produced - self.ledger.answered
-        return 1.05 if open_notes > BACKLOG[1] else 0.97 if open_notes < BACKLOG[0] else 1.0
 
     def _put(self, value: bytes, key: bytes | None) -> None:
         self._producer.send(self._settings.input_topic, value=value, key=key)
@@ -191,58 +185,19 @@ def _servers(console: Console) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _node(bootstrap: str, redis: str, checkpoint: str | None, console: Console) -> Iterator[int]:
-    """A running `streamer run`; gives the port of its metrics page once it is ready."""
-    port = _free_port()
+    """A running node; gives the port of its metrics page once it is ready."""
     chosen = settings.load(
         bootstrap=bootstrap,
         redis=redis,
         checkpoint=checkpoint,
-        metrics_port=port,
+        metrics_port=local_node.free_port(),
         cache_secret=secrets.token_hex(32),
     )
-    environment = settings.environment(chosen)
-    process = subprocess.Popen([sys.executable, "-m", "streamer", "run"], env=_inherited() | environment)
-    try:
+    with ExitStack() as stack:
         with console.status("starting the engine and a worker …"):
-            _wait_until_ready(port, process)
-        yield port
-    finally:
-        with console.status("draining …"):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait_until_ready(port: int, process: subprocess.Popen[bytes], patience_s: float = 240.0) -> None:
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            raise WorldError(f"the service stopped at its start with exit code {process.returncode}")
-        with suppress(OSError, HTTPException):
-            if _get(port, "/readyz")[0] == 200:
-                return
-        time.sleep(0.1)
-    raise WorldError(f"the service was not ready within {patience_s:.0f} s; run `streamer run` to see why")
-
-
-def _get(port: int, path: str) -> tuple[int, str]:
-    """Status and text of a page of the node."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
-
-
-def _scraped(port: int, name: str) -> float:
-    """The sum of a metric over its labels, as the metrics page shows it; 0 where it is absent."""
-    lines = _get(port, "/metrics")[1].splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+            stack.enter_context(local_node.running(chosen))
+        yield chosen.metrics_port
+        console.print("draining …")
 
 
 def _print_summary(console: Console, stream: _Stream, report: Report, port: int) -> None:
@@ -277,13 +232,3 @@ def _wait_for_interrupt(console: Console, port: int) -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         console.print("ending")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _inherited() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}

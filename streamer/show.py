@@ -60,11 +60,13 @@ def record(value: bytes, width: int | None = None) -> RenderableType:
 def telling(value: bytes) -> int:
     """How much a record shows of what the service does, for choosing an example; 0: too long or little."""
     annotation = msgspec.json.decode(value, type=Annotation)
-    if not 400 <= annotation.document.characters <= 1600 or not annotation.entities:
+    if not 400 <= annotation.document.characters <= 1400 or not annotation.entities:
         return 0
-    seen = {(e.category, e.assertion.certainty, e.assertion.temporality) for e in annotation.entities}
-    certainties = {e.assertion.certainty for e in annotation.entities}
-    return len(seen) + 10 * len(certainties)
+    categories = len({entity.category for entity in annotation.entities})
+    negated = sum(entity.assertion.certainty == "negative" for entity in annotation.entities)
+    possible = sum(_possible(entity) for entity in annotation.entities)
+    of_others = sum(entity.assertion.association == "other" for entity in annotation.entities)
+    return categories + 2 * min(negated, 4) + 3 * min(possible, 2) + 3 * min(of_others, 1)
 
 
 def _digest(text: str) -> str:

@@ -1,0 +1,92 @@
+"""A node of this machine's own: `streamer run` as a process, from start to end, and its page."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from streamer import settings as configuration
+from streamer.errors import WorldError
+from streamer.settings import Settings
+
+READY_S = 240.0
+END_S = 20.0
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[None]:
+    """`streamer run`, from ready to drained. Raises WorldError, and shows its log, where it fails."""
+    with TemporaryDirectory(prefix="streamer-node-") as folder:
+        log = Path(folder, "node.log")
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "streamer", "run"],
+                env=_inherited() | configuration.environment(settings),
+                stderr=stream,
+            )
+        try:
+            _wait_until_ready(settings.metrics_port, process)
+            yield
+        except WorldError:
+            print(log.read_text(), file=sys.stderr)
+            raise
+        finally:
+            _end(process)
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    """Status and text of a page of the node."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def metric(port: int, name: str) -> float:
+    """The sum of a metric over its labels, as the metrics page shows it; 0 where it is absent."""
+    lines = get(port, "/metrics")[1].splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise WorldError(f"the service stopped at its start with exit code {process.returncode}")
+        with suppress(OSError, HTTPException):
+            if get(port, "/readyz")[0] == 200:
+                return
+        time.sleep(0.1)
+    raise WorldError(f"the service was not ready within {READY_S:.0f} s; run `streamer run` to see why")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _inherited() -> dict[str, str]:
+    prefix = configuration.PREFIX
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefix)}
