@@ -1,13 +1,24 @@
-"""The engine as a real process, started and killed by tests."""
+"""The engine for tests: passages to ask it, a gate before its device, and the engine as a real process."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import numpy as np
+
+from models.answers import Answer, Answers
+from models.checkpoint import Checkpoint
+from models.engine import Engine
+from models.requests import Passage, Rows
+from tests.checkpoints import vocabulary
 
 SERVE = """
 import sys
@@ -63,3 +74,48 @@ class EngineProcess:
         if self.process is not None:
             self.process.kill()
             self.process.communicate()
+
+
+PIECES = len(vocabulary())
+
+
+def passage(tokens: int, seed: int = 0) -> Passage:
+    rng = np.random.default_rng(seed)
+    return rng.integers(5, PIECES, tokens, dtype=np.int32), np.zeros(tokens, np.uint8)
+
+
+def same(a: Answer, b: Answer) -> bool:
+    """Bit by bit."""
+    arrays = [(a.spans, b.spans), (a.confidence, b.confidence), (a.assertion, b.assertion)]
+    arrays += list(zip(a.classes, b.classes, strict=True))
+    return a.status == b.status and all(x.tobytes() == y.tobytes() for x, y in arrays)
+
+
+def result(future: Future[Answers]) -> list[Answer]:
+    return future.result(60).answers
+
+
+class Gate:
+    """Stands before the forward pass: holds batches until opened, and remembers them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.inner = engine.forward
+        self.open = threading.Event()
+        self.arrived = threading.Semaphore(0)
+        self.batches: list[list[int]] = []
+        engine.forward = self  # type: ignore[assignment]
+
+    def __call__(self, windows: Sequence[Passage]) -> list[Rows]:
+        self.batches.append([len(ids) for ids, _ in windows])
+        self.arrived.release()
+        assert self.open.wait(30)
+        return self.inner(windows)
+
+
+def gated(checkpoint: Checkpoint, **options: Any) -> tuple[Engine, Gate]:
+    """An engine with one reader that is busy with a first batch until the gate opens."""
+    engine = Engine(checkpoint, "cpu", readers=1, **options)
+    gate = Gate(engine)
+    engine.submit([passage(1)])
+    assert gate.arrived.acquire(timeout=30)
+    return engine, gate

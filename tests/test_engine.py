@@ -1,7 +1,5 @@
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.answers import Answer, Answers
+from models.answers import Answer
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.engine import Engine
-from models.errors import CheckpointError, EngineError
 from models.lanes import Lanes
-from models.requests import Passage, Rows
+from models.requests import Passage
 from models.types import Lane
 from models.windows import cut
-from tests.checkpoints import huggingface_folder, tiny, vocabulary
-
-PIECES = len(vocabulary())
-
-
-def passage(tokens: int, seed: int = 0) -> Passage:
-    rng = np.random.default_rng(seed)
-    return rng.integers(5, PIECES, tokens, dtype=np.int32), np.zeros(tokens, np.uint8)
-
-
-def same(a: Answer, b: Answer) -> bool:
-    """Bit by bit."""
-    arrays = [(a.spans, b.spans), (a.confidence, b.confidence), (a.assertion, b.assertion)]
-    arrays += list(zip(a.classes, b.classes, strict=True))
-    return a.status == b.status and all(x.tobytes() == y.tobytes() for x, y in arrays)
-
-
-def result(future: Future[Answers]) -> list[Answer]:
-    return future.result(60).answers
+from tests.checkpoints import huggingface_folder, tiny
+from tests.engines import gated, passage, result, same
 
 
 @pytest.fixture(scope="module")
@@ -50,32 +30,6 @@ def engine(checkpoint: Checkpoint) -> Any:
     engine = Engine(checkpoint, "cpu")
     yield engine
     engine.close()
-
-
-class Gate:
-    """Stands before the forward pass: holds batches until opened, and remembers them."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.inner = engine.forward
-        self.open = threading.Event()
-        self.arrived = threading.Semaphore(0)
-        self.batches: list[list[int]] = []
-        engine.forward = self  # type: ignore[assignment]
-
-    def __call__(self, windows: Sequence[Passage]) -> list[Rows]:
-        self.batches.append([len(ids) for ids, _ in windows])
-        self.arrived.release()
-        assert self.open.wait(30)
-        return self.inner(windows)
-
-
-def gated(checkpoint: Checkpoint, **options: Any) -> tuple[Engine, Gate]:
-    """An engine with one reader that is busy with a first batch until the gate opens."""
-    engine = Engine(checkpoint, "cpu", readers=1, **options)
-    gate = Gate(engine)
-    engine.submit([passage(1)])
-    assert gate.arrived.acquire(timeout=30)
-    return engine, gate
 
 
 # --- what is answered ----------------------------------------------------------------------------
@@ -286,118 +240,3 @@ def test_an_observer_is_told_of_batches_waits_and_depths(checkpoint: Checkpoint)
     assert seen.depths == {"stat": 0, "routine": 0, "backfill": 0}
     assert seen.seconds > 0
     assert all(answer.queue_ms > 0 and answer.inference_ms > 0 for answer in answers)
-
-
-# --- faults --------------------------------------------------------------------------------------
-
-
-class Small:
-    """A device with room for so many tokens at once."""
-
-    def __init__(self, engine: Engine, room: int) -> None:
-        self.inner, self.room, self.refused = engine.forward, room, 0
-        engine.forward = self  # type: ignore[assignment]
-
-    def __call__(self, windows: Sequence[Passage]) -> list[Rows]:
-        if sum(len(ids) + 2 for ids, _ in windows) > self.room:
-            self.refused += 1
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return self.inner(windows)
-
-
-def test_out_of_memory_halves_the_batch_until_it_fits_and_remembers(
-    checkpoint: Checkpoint, engine: Engine
-) -> None:
-    passages = [passage(30, n) for n in range(32)]
-    expected = result(engine.submit(passages))
-    tight = Engine(checkpoint, "cpu", readers=1, budget=1024)
-    device = Small(tight, 130)
-    assert all(same(a, b) for a, b in zip(result(tight.submit(passages)), expected, strict=True))
-    refused = device.refused
-    assert 0 < refused < 20
-    assert tight.budget <= 130
-    result(tight.submit(passages))
-    assert device.refused == refused
-    tight.close()
-
-
-def test_a_passage_that_never_fits_is_a_fault_of_its_own(checkpoint: Checkpoint, engine: Engine) -> None:
-    good = [passage(10, n) for n in range(5)]
-    expected = result(engine.submit(good))
-    tight = Engine(checkpoint, "cpu", readers=1)
-    Small(tight, 20)
-    answers = result(tight.submit([*good[:2], passage(90), *good[2:]]))
-    assert [answer.status for answer in answers] == ["ok", "ok", "device-out-of-memory", "ok", "ok", "ok"]
-    assert all(same(a, b) for a, b in zip([*answers[:2], *answers[3:]], expected, strict=True))
-    tight.close()
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_none_is_the_fault_of_its_passage_alone(
-    checkpoint: Checkpoint, value: float
-) -> None:
-    engine = Engine(checkpoint, "cpu", readers=1)
-    inner = engine.forward
-
-    def forward(windows: Sequence[Passage]) -> list[Rows]:
-        rows = inner(windows)
-        for (ids, _), own in zip(windows, rows, strict=True):
-            if len(ids) == 13:
-                own.tokens[0][7, 2] = value
-        return rows
-
-    engine.forward = forward  # type: ignore[assignment]
-    answers = result(engine.submit([passage(12), passage(13), passage(14)]))
-    assert [answer.status for answer in answers] == ["ok", "model-non-finite", "ok"]
-    assert len(answers[1].spans) == 0
-    engine.close()
-
-
-def test_a_bug_ends_the_engine_and_says_where_without_quoting_anything(checkpoint: Checkpoint) -> None:
-    told: list[str] = []
-    engine = Engine(checkpoint, "cpu", readers=1, budget=32, on_bug=told.append)
-    gate = Gate(engine)
-
-    def broken(windows: Sequence[Passage]) -> list[Rows]:
-        raise KeyError("patient name")
-
-    gate.inner = broken  # type: ignore[assignment]
-    running, waiting = engine.submit([passage(30)]), engine.submit([passage(30)])
-    gate.open.set()
-    for future in (running, waiting):
-        with pytest.raises(EngineError, match=r"^KeyError in a batch at test_engine\.py:\d+: this is a bug$"):
-            future.result(30)
-    with pytest.raises(EngineError, match="this is a bug"):
-        engine.submit([passage(1)])
-    engine.close()
-    assert told == [str(running.exception())]
-
-
-def test_a_closed_engine_fails_what_waits_and_takes_nothing_more(checkpoint: Checkpoint) -> None:
-    engine, gate = gated(checkpoint)
-    waiting = engine.submit([passage(3)])
-    closing = threading.Thread(target=engine.close)
-    closing.start()
-    with pytest.raises(EngineError, match="closed"):
-        waiting.result(30)
-    gate.open.set()
-    closing.join(30)
-    with pytest.raises(EngineError, match="closed"):
-        engine.submit([passage(1)])
-
-
-def test_a_batch_that_stays_on_the_device_is_seen(checkpoint: Checkpoint) -> None:
-    engine, gate = gated(checkpoint)
-    first = engine.stalled_for()
-    threading.Event().wait(0.02)
-    assert engine.stalled_for() >= first + 0.02
-    last = engine.submit([passage(1)])
-    gate.open.set()
-    result(last)
-    engine.close()
-    assert engine.stalled_for() == 0
-
-
-def test_a_bare_base_does_not_start(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="bare base without heads"):
-        Engine(open_checkpoint(huggingface_folder(tmp_path, "BertModel")))

@@ -1,9 +1,7 @@
 import asyncio
 import os
-import signal
 import stat
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,13 +16,11 @@ import zmq.asyncio
 from models import wire
 from models.answers import Answers
 from models.checkpoint import Checkpoint
-from models.client import answers
 from models.engine import Engine
 from models.errors import CheckpointError, EngineError
 from models.requests import Passage
 from models.server import Server, serve, socket_path
 from tests.checkpoints import tiny, vocabulary
-from tests.engines import EngineProcess
 
 
 @pytest.fixture(scope="module")
@@ -272,44 +268,3 @@ def test_a_checkpoint_that_cannot_be_is_refused(folder: Path) -> None:
     with pytest.raises(CheckpointError, match="no such folder"):
         serve(folder / "absent", f"ipc://{folder}/e.sock")
     assert socket_path(f"ipc://{folder}/e.sock") == folder / "e.sock"
-
-
-# --- as a process --------------------------------------------------------------------------------
-
-
-def test_a_process_says_nothing_stops_when_told_and_takes_its_socket_along(
-    checkpoint: Checkpoint, folder: Path
-) -> None:
-    with EngineProcess(checkpoint.folder, folder) as process:
-        assert answers(process.address, 10)
-        assert process.end() == (0, "")
-    assert not (folder / "engine.sock").exists()
-    assert not answers(f"ipc://{folder}/engine.sock", 0.05)
-
-
-HANG = "import models.forward, time; models.forward.Forward.__call__ = lambda *_: time.sleep(600)"
-BREAK = """
-import models.forward
-def call(*_): raise LookupError("what the patient said")
-models.forward.Forward.__call__ = call
-"""
-
-
-@pytest.mark.parametrize(
-    ("before", "said"), [(HANG, "a batch has been on the device for more than 1 s"), (BREAK, "this is a bug")]
-)
-async def test_a_hang_and_a_bug_end_the_process_in_one_line(
-    checkpoint: Checkpoint, folder: Path, before: str, said: str
-) -> None:
-    process = EngineProcess(checkpoint.folder, folder, before, hang_seconds=1)
-    with process, zmq.asyncio.Context() as context:
-        worker = Worker(context, folder / "engine.sock")
-        await worker.hello()
-        await worker.say(wire.Read(1, "routine"), *wire.pack_passages(passages(3)))
-        begun = time.monotonic()
-        code, error = await asyncio.to_thread(process.end, signal.SIGCONT)
-        assert (code, error.count("\n")) == (1, 1)
-        assert said in error
-        assert "patient" not in error
-        assert time.monotonic() - begun < 60
-        worker.socket.close()
