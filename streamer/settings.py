@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cuda", "cpu"] = "auto"
     workers: int = Field(1, ge=1, le=256, description="worker processes of `streamer run`")
     engine_address: str | None = Field(None, description="ipc:// socket that engine and workers share")
-    token_budget: int = Field(4096, ge=512, le=1_048_576, description="tokens in one batch")
+    token_budget: int | None = Field(
+        None, ge=512, le=1_048_576, description="tokens in one batch; none: what fits the device"
+    )
 
     input_topic: str = "clinical-notes"
     output_topic: str = "clinical-annotations"

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 PATIENCE_S, WORKER_PATIENCE_S, ENGINE_PATIENCE_S = 9.5, 8.5, 4.0
 """From SIGTERM to the end of all; of the workers; of an engine, of which no more is asked then."""
 LOOK_S = 0.25
+PROBE_S = 5.0
+SILENT_S = 20.0
+"""An engine that says nothing for so long is frozen: it answers pings while a batch runs."""
 CLEAN = (None, 0, -signal.SIGTERM)
 """Exit codes of a worker that left nothing undone: never begun, drained, ended before it had begun."""
 
@@ -44,7 +47,13 @@ def run(settings: Settings) -> int:
                 "engine_address": settings.engine_address or f"ipc://{folder}/engine.sock",
             }
         )
-        supervisor = Supervisor(engine_job(settings, node), worker_jobs(settings, node), folder, node)
+        supervisor = Supervisor(
+            engine_job(settings, node),
+            worker_jobs(settings, node),
+            folder,
+            node,
+            lambda: engine_answers(settings),
+        )
         page = metrics.serve(settings.metrics_host, settings.metrics_port, supervisor.health, node)
         try:
             log.info("metrics at http://%s:%d/metrics", settings.metrics_host, page.port)
@@ -81,8 +90,17 @@ def run_engine(settings: Settings) -> int:
 class Supervisor:
     """Keeps an engine and its workers alive. `run` ends after SIGTERM, or when a first start is refused."""
 
-    def __init__(self, engine: Job, workers: Sequence[Job], folder: Path, node: metrics.Node) -> None:
+    def __init__(
+        self,
+        engine: Job,
+        workers: Sequence[Job],
+        folder: Path,
+        node: metrics.Node,
+        answers: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`answers`: whether the engine speaks; called on a thread, and may take its time to say no."""
         self._node = node
+        self._answers = answers
         self._engine = Child(engine, lambda pid: folder / f"ready-{pid}", node.forget)
         self._workers = [Child(job, lambda pid: folder / f"ready-{pid}", node.forget) for job in workers]
         self._stop = asyncio.Event()
@@ -94,11 +112,12 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop.set)
         children = [self._engine, *self._workers]
         keeping = [asyncio.create_task(child.keep(), name=child.job.name) for child in children]
-        looking = asyncio.create_task(self._look())
+        watching = [asyncio.create_task(self._look()), asyncio.create_task(self._probe())]
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait([stopped, *keeping], return_when=asyncio.FIRST_COMPLETED)
         refused = not self._stop.is_set()
-        looking.cancel()
+        for watch in watching:
+            watch.cancel()
         until = loop.time() + PATIENCE_S
         await asyncio.gather(*[worker.stop(WORKER_PATIENCE_S) for worker in self._workers])
         await self._engine.stop(min(ENGINE_PATIENCE_S, until - loop.time()))
@@ -123,6 +142,24 @@ class Supervisor:
             self._node.worker_restarts = sum(max(0, worker.starts - 1) for worker in self._workers)
             await asyncio.sleep(LOOK_S)
 
+    async def _probe(self) -> None:
+        """An engine that is there but frozen cannot see it by itself: it is ended, and started anew."""
+        while True:
+            await asyncio.sleep(PROBE_S)
+            pid = self._engine.pid
+            if pid is None or not self._engine.ready or await asyncio.to_thread(self._answers):
+                continue
+            if self._engine.pid == pid:
+                log.warning("the engine does not answer; it is killed")
+                os.kill(pid, signal.SIGKILL)
+
+
+def engine_answers(settings: Settings) -> bool:
+    """Whether the engine of this node speaks within `SILENT_S` seconds."""
+    from models.client import answers  # not needed at the start
+
+    return settings.engine_address is None or answers(settings.engine_address, SILENT_S)
+
 
 def engine_job(settings: Settings, node: metrics.Node) -> Job:
     return Job("engine", _command("engine"), _environment(settings, node), signal.SIGKILL)
@@ -145,6 +182,7 @@ def _command(half: str) -> list[str]:
 
 def _environment(settings: Settings, node: metrics.Node) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(configuration.PREFIX)}
+    inherited.setdefault("RAYON_NUM_THREADS", "1")  # a worker is one core: its tokenizer starts no others
     return inherited | configuration.environment(settings) | node.environment
 
 

@@ -182,3 +182,17 @@ def test_two_halves_are_told_what_they_lack() -> None:
     with pytest.raises(Exception, match="STREAMER_ENGINE_ADDRESS") as raised:
         supervisor.run_engine(settings.load())
     assert "\n" not in str(raised.value)
+
+
+async def test_an_engine_that_is_there_but_silent_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "PROBE_S", 0.01)
+    silent = [True]
+    own = Supervisor(job("engine", OBEDIENT, tmp_path), [], tmp_path, node(tmp_path), lambda: not silent[0])
+    running = asyncio.create_task(own.run())
+    await until(lambda: own._engine.starts >= 2)
+    silent[0] = False
+    await until(lambda: own._engine.ready)
+    own._stop.set()
+    assert await running == 0
