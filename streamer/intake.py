@@ -19,7 +19,7 @@ from faust.types import ConsumerMessage
 from faust.types.auth import SASLMechanism
 from yarl import URL
 
-from streamer import brokers
+from streamer import brokers, header_names
 from streamer.release import Partition
 from streamer.settings import Settings
 from streamer.topics import Headers, Incoming
@@ -34,6 +34,7 @@ DAY_S = 86_400.0
 
 class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
     def _create_worker_consumer(self, transport: Any) -> Any:
+        header_names.read_any()
         consumer = super()._create_worker_consumer(transport)
         # Notes of a transaction that their producer aborted are no notes. Faust ties this to its own
         # transactions, which are not used.

@@ -13,6 +13,20 @@ PIPELINE = Pipeline("fake", "1", "0123456789abcdef")
 WORD = re.compile("fever|pain|cough|emoji😀")
 
 
+class BadName(str):
+    """A header name that a producer sends as these bytes, be they text or not."""
+
+    def __new__(cls, name: bytes) -> BadName:
+        made = super().__new__(cls, name.decode(errors="replace"))
+        made.name = name
+        return made
+
+    name: bytes
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return self.name
+
+
 def found(text: str) -> Findings:
     """Every planted word of a passage as a mention."""
     return Findings(

@@ -100,6 +100,7 @@ class Seen:
     """Records of the output and dead-letter topics, entered as a read_committed reader gets them."""
 
     records: dict[str, bytes | None] = field(default_factory=dict)
+    headers: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     times: Counter[str] = field(default_factory=Counter)
     order: dict[bytes | None, list[str]] = field(default_factory=dict)
@@ -178,7 +179,7 @@ class Reader:
         seen.times[note] += 1
         if seen.times[note] > 1:
             return
-        seen.records[note] = record.value
+        seen.records[note], seen.headers[note] = record.value, list(record.headers)
         reason = dict(record.headers).get("streamer-reason")
         if reason is not None:
             seen.reasons[note] = reason.decode()

@@ -11,6 +11,7 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streamer.embedded import KafkaCluster
+from tests.fakes import BadName
 from tests.integration.ledger import Process, Reader, Seen, Topics, by_value, echo_workers, produce, topics
 
 KEYS = 97
@@ -182,6 +183,29 @@ def test_tombstones_and_empty_records_pass(kafka: KafkaCluster, tmp_path: Path) 
         produce(at, [(b"k", b"text"), (b"k", None), (None, b""), (None, b"no key")])
         seen = reader.wait_for_the_rest(4)
     assert sorted(seen.records) == ["None b''", "None b'no key'", "b'k' None", "b'k' b'text'"]
+
+
+def test_header_names_of_any_bytes_block_nothing(kafka: KafkaCluster, tmp_path: Path) -> None:
+    at = topics(kafka.bootstrap, partitions=1)
+    produce_bad_names(at, 9)
+    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, pause_ms="5") as workers:
+        seen = reader.wait_for_the_rest(9)
+        assert workers[0].stop() == 0
+    assert_each_in_order(seen, 9)
+    assert seen.twice == []
+    assert all(seen.headers[str(n)][-1] == ("x-\ufffd" if n % 4 == 1 else "x-é", b"%d" % n) for n in range(9))
+
+
+def produce_bad_names(at: Topics, count: int) -> None:
+    """One batch, compressed, in which some records have a header whose name is no text."""
+    producer = KafkaProducer(bootstrap_servers=at.bootstrap, linger_ms=1000, compression_type="gzip")
+    try:
+        for number in range(count):
+            name = BadName(b"x-\xff") if number % 4 == 1 else "x-é"
+            producer.send(at.input, key=b"k", value=b"%d" % number, headers=[(name, b"%d" % number)])
+        producer.flush()
+    finally:
+        producer.close()
 
 
 def _lower_limit(at: Topics, most: int) -> None:
