@@ -28,7 +28,8 @@ def run(recipe: Path | None, data: Path, base: str | None, out: Path) -> int:
             bar.update(task, completed=step.step, loss=step.loss, speed=step.tokens_per_second)
 
         folder = train.run(chosen, show, data=data, output=out, base=base)
-    print(f"trained: {folder}. Its figures: streamer evaluate --data {data} --checkpoint {folder}")
+    print(f"trained: {folder}, its held-out figures in {folder / 'manifest.json'}")
+    print(f"as tables: streamer evaluate --data {data} --checkpoint {folder}")
     return 0
 
 
