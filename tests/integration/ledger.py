@@ -1,24 +1,15 @@
-"""What was produced against what a read_committed reader sees: every id, how often, in what order.
-
-And the processes under test: workers and nodes with settings of their own, ended and started as one likes.
-"""
+"""What was produced against what a read_committed reader sees: every id, how often, in what order."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +131,17 @@ class Reader:
                 assert len(self.seen.times) > before, f"{before} of {count} notes, and no more come"
         return self.seen
 
+    def wait_for_total(self, count: int, patience_s: float = 150.0) -> Seen:
+        """As `wait_for`, where notes come several times and each time counts."""
+        total = self.seen.times.total
+        with self._changed:
+            while (before := total()) < count:
+                self._changed.wait_for(lambda b=before: total() > b or self._error, patience_s)  # type: ignore[misc]
+                if self._error:
+                    raise self._error
+                assert total() > before, f"{before} of {count} records, and no more come"
+        return self.seen
+
     def wait_for_the_rest(self, count: int, quiet_s: float = 2.0) -> Seen:
         """As `wait_for`, and then as long as anything still comes: what comes twice must show."""
         self.wait_for(count)
@@ -202,134 +204,6 @@ def without_timings(value: bytes | None) -> dict[str, Any]:
     record: dict[str, Any] = json.loads(value or b"{}")
     record.pop("timings", None)
     return record
-
-
-# --- processes under test ------------------------------------------------------------------------
-
-
-class Process:
-    """A process of the service; its standard error is kept."""
-
-    def __init__(self, command: Sequence[str], environment: dict[str, str], log: Path) -> None:
-        self.command, self.environment, self.log = list(command), environment, log
-        self._process = self._launch()
-
-    def _launch(self) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                self.command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._process.poll()
-
-    def start(self) -> None:
-        assert self.exit_code is not None
-        self._process = self._launch()
-
-    def wait_until_assigned(self, seconds: float = 60.0) -> None:
-        """Of a worker: it has joined the group, and says so in its state folder."""
-        sign = Path(self.environment["STREAMER_STATE_DIR"]) / f"ready-{self.pid}"
-        until = time.monotonic() + seconds
-        while not sign.exists():
-            assert self.exit_code is None, f"exit {self.exit_code}: {self.log.read_text()[-2000:]}"
-            assert time.monotonic() < until, "no assignment"
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def wait(self, seconds: float) -> int:
-        return self._process.wait(seconds)
-
-    def stop(self, seconds: float = 15.0) -> int:
-        if self.exit_code is None:
-            self._process.terminate()
-        return self._process.wait(seconds)
-
-    def end(self) -> None:
-        """At a test's end, however it went."""
-        if self.exit_code is None:
-            self._process.terminate()
-            try:
-                self._process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-
-@contextmanager
-def echo_workers(at: Topics, count: int, folder: Path, **more: str) -> Iterator[list[Process]]:
-    """Workers of tests/integration/echo.py; `pause_ms`: the longest pause a note takes."""
-    pause = more.pop("pause_ms", "20")
-    state = folder / "state"
-    state.mkdir(exist_ok=True)
-    environment = at.environment(state_dir=str(state), **more) | {"ECHO_PAUSE_MS": pause}
-    command = [sys.executable, str(Path(__file__).with_name("echo.py"))]
-    workers = [Process(command, environment, folder / f"worker-{n}.log") for n in range(count)]
-    try:
-        yield workers
-    finally:
-        for worker in workers:
-            worker.end()
-
-
-class Node(Process):
-    """`streamer run` with a metrics page on a port of its own choice."""
-
-    def __init__(self, at: Topics, folder: Path, name: str = "node", **more: str) -> None:
-        self._state = folder / f"{name}-state"
-        more = {"state_dir": str(self._state), "metrics_port": "0"} | more
-        super().__init__(
-            [sys.executable, "-m", "streamer", "run"], at.environment(**more), folder / f"{name}.log"
-        )
-
-    def port(self) -> int:
-        """Of the metrics page, from the line that the node logs."""
-        for line in self.log.read_text().splitlines():
-            if "metrics at http://" in line:
-                port = int(line.rsplit(":", 1)[1].split("/")[0])
-        return port
-
-    def wait_until_ready(self, seconds: float = 150.0) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            assert self.exit_code is None, f"exit {self.exit_code}: {self.log.read_text()[-2000:]}"
-            try:
-                if self.get("/readyz")[0] == 200:
-                    return
-            except (OSError, HTTPException, UnboundLocalError):
-                pass
-            time.sleep(0.1)
-        raise AssertionError(f"not ready after {seconds} s: {self.log.read_text()[-2000:]}")
-
-    def get(self, path: str) -> tuple[int, str]:
-        connection = HTTPConnection("127.0.0.1", self.port(), timeout=10)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def children(self) -> dict[str, int]:
-        """Process ids of this node's engine and workers."""
-        import psutil
-
-        found: dict[str, int] = {}
-        for child in psutil.Process(self.pid).children():
-            for half in ("engine", "worker"):
-                if half in child.cmdline()[-1:]:
-                    found[half] = child.pid
-        return found
 
 
 SENTENCES = (

@@ -1,76 +1,147 @@
-"""A node, `streamer run`, as its operator starts it."""
+"""The processes under test: workers and nodes with settings of their own, ended and started as one likes."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from streamer import settings
-from streamer.settings import PREFIX, Settings
-from tests.integration.ports import free_port
+import psutil
+
+from tests.integration.ledger import ROOT, Topics
 
 
-class Node:
-    """`changes` are settings. What it writes goes to `log`, a file in `folder`."""
+class Process:
+    """A process of the service; its standard error is kept."""
 
-    def __init__(self, folder: Path, **changes: object) -> None:
-        self.settings: Settings = settings.load(metrics_port=free_port(), **changes)
-        self.page = f"http://127.0.0.1:{self.settings.metrics_port}"
-        self.log = folder / "node.log"
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, command: Sequence[str], environment: dict[str, str], log: Path) -> None:
+        self.command, self.environment, self.log = list(command), environment, log
+        self._process = self._launch()
 
-    def start(self, patience_s: float = 180) -> Self:
-        """Returns when it is ready."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "streamer", "run"],
-                env=inherited | settings.environment(self.settings) | {"OMP_NUM_THREADS": "1"},
-                stdout=log,
-                stderr=log,
+    def _launch(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self.command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        until = time.monotonic() + patience_s
-        while not self.ready:
-            assert self._process.poll() is None, self.log.read_text()
-            assert time.monotonic() < until, self.log.read_text()
-            time.sleep(0.1)
-        return self
 
     @property
-    def ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.page}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+    def pid(self) -> int:
+        return self._process.pid
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        assert self._process is not None
-        self._process.send_signal(how)
-        return self._process.wait(30)
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll()
 
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.kill()
-            raise
+    def start(self) -> None:
+        assert self.exit_code is not None
+        self._process = self._launch()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
+    def wait_until_assigned(self, seconds: float = 60.0) -> None:
+        """Of a worker: it has joined the group, and says so in its state folder."""
+        sign = Path(self.environment["STREAMER_STATE_DIR"]) / f"ready-{self.pid}"
+        until = time.monotonic() + seconds
+        while not sign.exists():
+            assert self.exit_code is None, f"exit {self.exit_code}: {self.log.read_text()[-2000:]}"
+            assert time.monotonic() < until, "no assignment"
+            time.sleep(0.05)
 
     def kill(self) -> None:
-        """Its children end with it."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        return self._process.wait(seconds)
+
+    def stop(self, seconds: float = 15.0) -> int:
+        if self.exit_code is None:
+            self._process.terminate()
+        return self._process.wait(seconds)
+
+    def end(self) -> None:
+        """At a test's end, however it went."""
+        if self.exit_code is None:
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@contextmanager
+def echo_workers(at: Topics, count: int, folder: Path, **more: str) -> Iterator[list[Process]]:
+    """Workers of tests/integration/echo.py; `pause_ms`: the longest pause a note takes."""
+    pause = more.pop("pause_ms", "20")
+    state = folder / "state"
+    state.mkdir(exist_ok=True)
+    environment = at.environment(state_dir=str(state), **more) | {"ECHO_PAUSE_MS": pause}
+    command = [sys.executable, str(Path(__file__).with_name("echo.py"))]
+    workers = [Process(command, environment, folder / f"worker-{n}.log") for n in range(count)]
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class Node(Process):
+    """`streamer run` with a metrics page on a port of its own choice."""
+
+    def __init__(self, at: Topics, folder: Path, name: str = "node", **more: str) -> None:
+        more = {"state_dir": str(folder / f"{name}-state"), "metrics_port": "0"} | more
+        super().__init__(
+            [sys.executable, "-m", "streamer", "run"], at.environment(**more), folder / f"{name}.log"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def address(self) -> str | None:
+        """Host and port of the metrics page, from the last such line that the node logged."""
+        lines = [line for line in self.log.read_text().splitlines() if "metrics at http://" in line]
+        return lines[-1].rsplit("http://", 1)[1].split("/")[0] if lines else None
+
+    def wait_until_ready(self, seconds: float = 150.0) -> None:
+        until = time.monotonic() + seconds
+        while not self._ready():
+            assert self.exit_code is None, f"exit {self.exit_code}: {self.log.read_text()[-2000:]}"
+            assert time.monotonic() < until, f"not ready after {seconds} s: {self.log.read_text()[-2000:]}"
+            time.sleep(0.1)
+
+    def _ready(self) -> bool:
+        try:
+            return self.address is not None and self.get("/readyz")[0] == 200
+        except (OSError, HTTPException):
+            return False
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of a page of the node's."""
+        assert self.address is not None
+        connection = HTTPConnection(self.address, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def children(self) -> dict[str, int]:
+        """Process ids of this node's engine and workers."""
+        found: dict[str, int] = {}
+        for child in psutil.Process(self.pid).children():
+            for half in ("engine", "worker"):
+                if half in child.cmdline()[-1:]:
+                    found[half] = child.pid
+        return found

@@ -13,7 +13,8 @@ from kafka import KafkaProducer
 
 from streamer import schemas
 from streamer.embedded import KafkaCluster, RedisServer
-from tests.integration.ledger import Node, Reader, Topics, by_document, topics, without_timings
+from tests.integration.ledger import Reader, Topics, by_document, topics, without_timings
+from tests.integration.nodes import Node
 
 CANARY = "Zebulon Quartermain"
 MARKS = ("é", "e\u0301", "😀", "👩\u200d⚕️", "\r\n", "\u200f", "ﷺ", "Å", "\u0000", "\ufeff", "İ", "ß")

@@ -12,7 +12,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streamer.embedded import KafkaCluster
 from tests.fakes import BadName
-from tests.integration.ledger import Process, Reader, Seen, Topics, by_value, echo_workers, produce, topics
+from tests.integration.ledger import Reader, Seen, Topics, by_value, produce, topics
+from tests.integration.nodes import Process, echo_workers
 
 KEYS = 97
 

@@ -7,8 +7,11 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from streamer.embedded import KafkaCluster
-from tests.integration.ledger import Node, Reader, by_document, produce, topics
+from tests.integration.ledger import Reader, by_document, produce, topics
+from tests.integration.nodes import Node
 
 COUNT = 400
 LINES = 12
@@ -21,12 +24,12 @@ def long_note(number: int) -> bytes:
     return json.dumps({"id": f"n{number}", "text": text}).encode()
 
 
+@pytest.mark.timeout(600)
 def test_a_node_drains_within_ten_seconds_and_the_next_one_goes_on(
     kafka: KafkaCluster, tmp_path: Path
 ) -> None:
     at = topics(kafka.bootstrap)
-    node = Node(at, tmp_path)
-    try:
+    with Node(at, tmp_path) as node:
         node.wait_until_ready()
         with Reader(at, by_document) as reader:
             produce(at, [(b"patient-%d" % (n % 13), long_note(n)) for n in range(COUNT)])
@@ -40,8 +43,6 @@ def test_a_node_drains_within_ten_seconds_and_the_next_one_goes_on(
             node.wait_until_ready()
             seen = reader.wait_for_the_rest(COUNT)
         assert node.stop() == 0
-    finally:
-        node.end()
     assert seen.twice == []
     assert set(seen.records) == {f"n{number}" for number in range(COUNT)}
     for notes in seen.order.values():

@@ -12,7 +12,6 @@ import pytest
 
 from streamer.embedded import KafkaCluster, RedisServer
 from tests.integration.ledger import (
-    Node,
     Reader,
     Seen,
     assert_each_once_in_order,
@@ -22,6 +21,7 @@ from tests.integration.ledger import (
     topics,
     without_timings,
 )
+from tests.integration.nodes import Node
 
 COUNT = 20_000
 FAULT_FREE = "fault-free"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from streamer.embedded import KafkaCluster
 from tests.integration.ledger import (
-    Node,
     Reader,
     assert_each_once_in_order,
     by_document,
@@ -14,6 +15,7 @@ from tests.integration.ledger import (
     short_notes,
     topics,
 )
+from tests.integration.nodes import Node
 
 PART = 600
 
@@ -23,28 +25,26 @@ def notes_out(node: Node) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith("streamer_notes_out_total"))
 
 
+@pytest.mark.timeout(600)
 def test_a_node_leaves_in_mid_stream_and_comes_back(kafka: KafkaCluster, tmp_path: Path) -> None:
     at = topics(kafka.bootstrap)
     notes = short_notes(4 * PART)
-    nodes = [Node(at, tmp_path, name) for name in ("first", "second")]
-    try:
+    with Node(at, tmp_path, "first") as stays, Node(at, tmp_path, "second") as leaves:
+        nodes = [stays, leaves]
         for node in nodes:
             node.wait_until_ready()
         with Reader(at, by_document) as reader:
             produce(at, notes[: 2 * PART])
             reader.wait_for(PART)
             shared = [notes_out(node) for node in nodes]
-            assert nodes[1].stop() == 0
+            assert leaves.stop() == 0
             produce(at, notes[2 * PART : 3 * PART])
             reader.wait_for(3 * PART)
-            nodes[1].start()
-            nodes[1].wait_until_ready()
+            leaves.start()
+            leaves.wait_until_ready()
             produce(at, notes[3 * PART :])
             seen = reader.wait_for_the_rest(4 * PART)
-            assert notes_out(nodes[1]) > 0
+            assert notes_out(leaves) > 0
         assert [node.stop() for node in nodes] == [0, 0]
-    finally:
-        for node in nodes:
-            node.end()
     assert all(share > 0 for share in shared)
     assert_each_once_in_order(seen, 4 * PART)

@@ -15,9 +15,11 @@ import pytest
 from kafka import KafkaProducer
 
 from models.types import LANES
-from streamer import kafka_tools, topics
+from streamer import topics
 from streamer.embedded import KafkaCluster, RedisServer
 from tests.checkpoints import huggingface_folder
+from tests.integration import ledger
+from tests.integration.ledger import Topics
 from tests.integration.nodes import Node
 from tests.integration.prometheus import BINARY, Prometheus
 from tests.monitored import alert_expressions, dashboard_expressions, read_page, without_threshold
@@ -31,24 +33,21 @@ needs_prometheus = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def node(
-    kafka: KafkaCluster, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Node]:
+def at(kafka: KafkaCluster) -> Topics:
+    return ledger.topics(kafka.bootstrap)
+
+
+@pytest.fixture(scope="module")
+def node(at: Topics, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     folder = tmp_path_factory.mktemp("node")
-    unused = Node(
-        folder,
-        bootstrap=kafka.bootstrap,
-        redis=redis_server.url,
-        cache_secret=secrets.token_hex(32),
-        checkpoint=str(huggingface_folder(folder / "checkpoint")),
-        workers=2,
-        group="monitored",
-        input_topic="monitored-in",
-        output_topic="monitored-out",
-        dead_letter_topic="monitored-dlt",
-    )
-    kafka_tools.create_topics(unused.settings, partitions=4)
-    with unused as running:
+    more = {
+        "redis": redis_server.url,
+        "cache_secret": secrets.token_hex(32),
+        "checkpoint": str(huggingface_folder(folder / "checkpoint")),
+        "workers": "2",
+    }
+    with Node(at, folder, **more) as running:
+        running.wait_until_ready()
         yield running
         assert running.stop() == 0, running.log.read_text()
 
@@ -56,9 +55,9 @@ def node(
 class Sender:
     """Sends notes in every lane, some of them broken, some seen before."""
 
-    def __init__(self, node: Node) -> None:
-        self._topic = node.settings.input_topic
-        self._producer = KafkaProducer(bootstrap_servers=node.settings.bootstrap, linger_ms=5)
+    def __init__(self, at: Topics) -> None:
+        self._topic = at.input
+        self._producer = KafkaProducer(bootstrap_servers=at.bootstrap, linger_ms=5)
         self._numbers = itertools.count()
 
     def send(self, count: int) -> None:
@@ -83,15 +82,15 @@ class Sender:
 
 
 @pytest.fixture
-def sender(node: Node) -> Iterator[Sender]:
-    sender = Sender(node)
+def sender(at: Topics) -> Iterator[Sender]:
+    sender = Sender(at)
     yield sender
     sender.close()
 
 
 def answered(node: Node) -> float:
     """Notes that the page says were committed, one way or the other."""
-    page = read_page(node.page)
+    page = read_page(f"http://{node.address}")
     names = ("streamer_notes_out_total", "streamer_notes_dead_lettered_total")
     return sum(value for name, value in page.items() if name.startswith(names))
 
@@ -117,7 +116,7 @@ def test_every_expression_returns_data(node: Node, sender: Sender, tmp_path: Pat
     thread = threading.Thread(target=keep_sending)
     thread.start()
     try:
-        with Prometheus(tmp_path, node.page.removeprefix("http://")) as prometheus:
+        with Prometheus(tmp_path, str(node.address)) as prometheus:
             prometheus.wait_for("rate(streamer_notes_out_total[20s]) > 0")
             prometheus.wait_for("sum(rate(streamer_notes_dead_lettered_total[20s])) > 0")
             prometheus.wait_for('rate(streamer_cache_passages_total{outcome="hit"}[20s]) > 0')
@@ -142,10 +141,10 @@ def test_every_expression_returns_data(node: Node, sender: Sender, tmp_path: Pat
 def test_the_number_of_series_does_not_grow_with_the_notes(node: Node, sender: Sender) -> None:
     sender.send(100)
     wait_until_answered(node, 100)
-    before = read_page(node.page)
+    before = read_page(f"http://{node.address}")
     sender.send(10_000)
     wait_until_answered(node, 10_100)
-    after = read_page(node.page)
+    after = read_page(f"http://{node.address}")
     assert after.keys() == before.keys()
     assert not [name for name in after if CANARY in name]
     assert after["streamer_note_latency_seconds_count"] == answered(node)
