@@ -1,5 +1,8 @@
 # Streamer: every task, each one command. `make help` lists them.
-PYTHON ?= python3
+# The first Python on PATH that serves: 3.11 or 3.12. Another one: make PYTHON=/a/path/to/python3.12
+SERVES := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
+	$$python -c '$(SERVES)' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(VENV)/uv/bin/uv
@@ -45,8 +48,8 @@ clean: ## remove what `make setup` made
 
 # uv lives beside the environment, in a folder of its own, so that `uv sync` cannot remove itself.
 $(UV):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Streamer needs Python 3.11 or 3.12; name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SERVES)' || \
+		{ echo "Streamer needs Python 3.11 or 3.12; name one: make $(MAKECMDGOALS) PYTHON=/a/path/to/python3.12"; exit 2; }
 	@$(PYTHON) -m venv $(VENV)/uv 2>/dev/null || \
 		{ rm -rf $(VENV)/uv; $(PYTHON) -m pip install --quiet --target $(VENV)/uv/lib uv; \
 		  mkdir -p $(VENV)/uv/bin && ln -s ../lib/bin/uv $(VENV)/uv/bin/uv; }
