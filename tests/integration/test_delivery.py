@@ -85,6 +85,7 @@ def test_stopping_in_mid_stream_drains_and_leaves_the_rest_to_the_next(
     produce(at, numbered(count))
     with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, pause_ms="1500") as workers:
         for share in (0.1, 0.5):
+            workers[0].wait_until_assigned()
             reader.wait_for(int(share * count))
             began = time.monotonic()
             assert workers[0].stop(12) == 0
