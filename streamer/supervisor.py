@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,16 +72,23 @@ def run_engine(settings: Settings) -> int:
         raise SettingError(
             "an engine needs to know where to listen: set STREAMER_ENGINE_ADDRESS=ipc:///a/path"
         )
-    ready = ready_file(settings.state_dir, os.getpid())
+    file = ready_file(settings.state_dir, os.getpid())
+    loaded = threading.Event()
+
+    def ready() -> None:
+        loaded.set()
+        if file is not None:
+            file.touch()
+
     try:
-        with _own_page(settings):
+        with _own_page(settings, loaded):
             serve(
                 settings.checkpoint,
                 settings.engine_address,
                 settings.device,
                 budget=settings.token_budget,
                 observer=metrics.EngineObserver(),
-                ready=None if ready is None else ready.touch,
+                ready=ready,
             )
     except EngineError as error:
         raise WorldError(str(error)) from None
@@ -202,12 +210,17 @@ def _state(settings: Settings) -> Iterator[Path]:
 
 
 @contextmanager
-def _own_page(settings: Settings) -> Iterator[None]:
+def _own_page(settings: Settings, loaded: threading.Event) -> Iterator[None]:
+    """The page of an engine without a node; ready once the engine takes requests."""
     if metrics.counts_into_node():
         yield
         return
-    live = Health(live=True, ready=True)
-    page = metrics.serve(settings.metrics_host, settings.metrics_port, lambda: live)
+
+    def health() -> Health:
+        ready = loaded.is_set()
+        return Health(live=True, ready=ready, waiting_for=() if ready else ("engine",))
+
+    page = metrics.serve(settings.metrics_host, settings.metrics_port, health)
     try:
         yield
     finally:
