@@ -101,7 +101,9 @@ class Child:
         self.starts += 1
         self.was_ready = False
         self._process = process = await asyncio.create_subprocess_exec(
-            *_bound_to_us(self.job), env=dict(self.job.environment), start_new_session=True
+            *bound_to_us(self.job.command, self.job.orphaned),
+            env=dict(self.job.environment),
+            start_new_session=True,
         )
         code = await process.wait()
         self.exit_code = code
@@ -110,12 +112,12 @@ class Child:
         return code
 
 
-def _bound_to_us(job: Job) -> list[str]:
+def bound_to_us(command: Sequence[str], orphaned: signal.Signals = signal.SIGTERM) -> list[str]:
     """The command, run so that it gets a signal when we die, even of SIGKILL (Linux only)."""
     if sys.platform != "linux":
-        return list(job.command)
+        return list(command)
     wrapper = [sys.executable, "-I", "-S", "-c", _UNTIL_PARENT_DIES]
-    return [*wrapper, str(int(job.orphaned)), str(os.getpid()), *job.command]
+    return [*wrapper, str(int(orphaned)), str(os.getpid()), *command]
 
 
 def ready_file(folder: Path | None, pid: int) -> Path | None:

@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.table import Table
 
 from streamer import embedded, kafka_tools, local_node, samples, settings, show, topic_admin
+from streamer.errors import WorldError
 from streamer.ledger import Ledger, Report, quantile
 
 Tick = Callable[[], None]
@@ -35,9 +36,12 @@ def run(notes: int, report_file: Path | None, *, keep: bool = False, checkpoint:
     console = Console()
     console.print("[bold]Streamer[/] — synthetic notes only; not a medical device\n")
     started = time.monotonic()
-    with _servers(console) as (bootstrap, redis), _node(bootstrap, redis, checkpoint, console) as port:
+    with (
+        _servers(console) as (bootstrap, redis),
+        _node(bootstrap, redis, checkpoint, console) as (port, alive),
+    ):
         chosen = settings.load(bootstrap=bootstrap)
-        stream = _Stream(bootstrap, chosen)
+        stream = _Stream(bootstrap, chosen, alive)
         console.print(
             f"ready after {time.monotonic() - started:.1f} s; metrics: [cyan]http://127.0.0.1:{port}/metrics[/]\n"
         )
@@ -75,7 +79,8 @@ def correction(ledger: Ledger) -> float:
 class _Stream:
     """One producer and one read_committed reader around the running service."""
 
-    def __init__(self, bootstrap: str, chosen: settings.Settings) -> None:
+    def __init__(self, bootstrap: str, chosen: settings.Settings, alive: Callable[[], bool]) -> None:
+        self._alive = alive
         self._settings = chosen
         self._producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, acks="all")
         self._reader = KafkaConsumer(
@@ -127,13 +132,18 @@ class _Stream:
         self.ledger.sent()
 
     def _wait_for(self, count: int, tick: Tick) -> None:
-        """Return when `count` notes were answered, or when none was for `PATIENCE_S`."""
+        """Return when `count` notes were answered, or when none was for `PATIENCE_S`.
+
+        Raises WorldError when the node has ended.
+        """
         seen, last = -1, time.monotonic()
         while (answered := self.ledger.answered) < count:
             if answered != seen:
                 seen, last = answered, time.monotonic()
             if time.monotonic() - last > PATIENCE_S:
                 return
+            if not self._alive():
+                raise WorldError("the service ended in mid-stream; its log stands above")
             time.sleep(0.05)
             tick()
 
@@ -184,8 +194,10 @@ def _servers(console: Console) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _node(bootstrap: str, redis: str, checkpoint: str | None, console: Console) -> Iterator[int]:
-    """A running node; gives the port of its metrics page once it is ready."""
+def _node(
+    bootstrap: str, redis: str, checkpoint: str | None, console: Console
+) -> Iterator[tuple[int, Callable[[], bool]]]:
+    """A running node; gives the port of its metrics page once it is ready, and whether it still runs."""
     chosen = settings.load(
         bootstrap=bootstrap,
         redis=redis,
@@ -195,8 +207,8 @@ def _node(bootstrap: str, redis: str, checkpoint: str | None, console: Console) 
     )
     with ExitStack() as stack:
         with console.status("starting the engine and a worker …"):
-            stack.enter_context(local_node.running(chosen))
-        yield chosen.metrics_port
+            alive = stack.enter_context(local_node.running(chosen))
+        yield chosen.metrics_port, alive
         console.print("draining …")
 
 

@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 
 from streamer import settings as configuration
+from streamer.children import bound_to_us
 from streamer.errors import WorldError
 from streamer.settings import Settings
 
@@ -23,21 +23,23 @@ END_S = 20.0
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[None]:
-    """`streamer run`, from ready to drained. Raises WorldError, and shows its log, where it fails."""
-    with TemporaryDirectory(prefix="streamer-node-") as folder:
-        log = Path(folder, "node.log")
-        with log.open("wb") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "streamer", "run"],
-                env=_inherited() | configuration.environment(settings),
-                stderr=stream,
-            )
+def running(settings: Settings) -> Iterator[Callable[[], bool]]:
+    """`streamer run`, from ready to drained; gives whether it still runs. It ends when we die, however we do.
+
+    Raises WorldError where it fails, and then shows its log.
+    """
+    with TemporaryFile() as log:
+        process = subprocess.Popen(
+            bound_to_us([sys.executable, "-m", "streamer", "run"]),
+            env=_inherited() | configuration.environment(settings),
+            stderr=log,
+        )
         try:
             _wait_until_ready(settings.metrics_port, process)
-            yield
+            yield lambda: process.poll() is None
         except WorldError:
-            print(log.read_text(), file=sys.stderr)
+            log.seek(0)
+            print(log.read().decode(errors="replace"), file=sys.stderr)
             raise
         finally:
             _end(process)
