@@ -26,6 +26,8 @@ WARM_UP = 12
 """Notes sent at once at first; how fast they come back sets the pace at which the rest begins."""
 BACKLOG = (4, 12)
 """Notes on their way below which the pace is raised, and above which it is lowered."""
+SLOWEST_S = 2.0
+"""The longest pause between two notes."""
 PATIENCE_S = 120.0
 BROKEN = (b'{"id": "broken-1"}', b"\xff\xfe not text", b'{"id": "broken-3", "text": ')
 """Messages that can never succeed: the demo shows where they go."""
@@ -122,10 +124,15 @@ class _Stream:
             while (wait := due - time.monotonic()) > 0:
                 time.sleep(min(wait, 0.1))
                 tick()
+                self._require_node()
             self._put(value, key)
-            interval *= correction(self.ledger)
+            interval = min(interval * correction(self.ledger), SLOWEST_S)
         self._producer.flush()
         self._wait_for(len(messages), tick)
+
+    def _require_node(self) -> None:
+        if not self._alive():
+            raise WorldError("the service ended in mid-stream; its log stands above")
 
     def _put(self, value: bytes, key: bytes | None) -> None:
         self._producer.send(self._settings.input_topic, value=value, key=key)
@@ -142,8 +149,7 @@ class _Stream:
                 seen, last = answered, time.monotonic()
             if time.monotonic() - last > PATIENCE_S:
                 return
-            if not self._alive():
-                raise WorldError("the service ended in mid-stream; its log stands above")
+            self._require_node()
             time.sleep(0.05)
             tick()
 
