@@ -65,10 +65,6 @@ def load_encoder(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> 
     return _encoder(checkpoint, _tensors(checkpoint), device)
 
 
-def load_heads(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> Heads:
-    return _heads(checkpoint, _tensors(checkpoint), device)
-
-
 def load(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> tuple[Encoder, Heads]:
     """Trunk and heads, read once. Raises `CheckpointError` for what is missing or of the wrong shape."""
     tensors = _tensors(checkpoint)

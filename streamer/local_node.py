@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -31,7 +30,7 @@ def running(settings: Settings) -> Iterator[Callable[[], bool]]:
     with TemporaryFile() as log:
         process = subprocess.Popen(
             bound_to_us([sys.executable, "-m", "streamer", "run"]),
-            env=_inherited() | configuration.environment(settings),
+            env=configuration.child_environment(settings),
             stderr=log,
         )
         try:
@@ -87,8 +86,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _inherited() -> dict[str, str]:
-    prefix = configuration.PREFIX
-    return {name: value for name, value in os.environ.items() if not name.startswith(prefix)}

@@ -118,6 +118,12 @@ def environment(settings: Settings) -> dict[str, str]:
     return {PREFIX + n.upper(): _plain(getattr(settings, n)) for n in names}
 
 
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Our own environment with these settings in place of those that we were started with."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | environment(settings)
+
+
 def masked_url(url: str) -> str:
     """The URL with its user and password, if any, replaced by stars."""
     parts = urlsplit(url)

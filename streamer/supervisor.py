@@ -189,9 +189,9 @@ def _command(half: str) -> list[str]:
 
 
 def _environment(settings: Settings, node: metrics.Node) -> dict[str, str]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(configuration.PREFIX)}
-    inherited.setdefault("RAYON_NUM_THREADS", "1")  # a worker is one core: its tokenizer starts no others
-    return inherited | configuration.environment(settings) | node.environment
+    environment = configuration.child_environment(settings)
+    environment.setdefault("RAYON_NUM_THREADS", "1")  # a worker is one core: its tokenizer starts no others
+    return environment | node.environment
 
 
 async def _check(settings: Settings) -> None:

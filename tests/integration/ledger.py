@@ -131,17 +131,6 @@ class Reader:
                 assert len(self.seen.times) > before, f"{before} of {count} notes, and no more come"
         return self.seen
 
-    def wait_for_total(self, count: int, patience_s: float = 150.0) -> Seen:
-        """As `wait_for`, where notes come several times and each time counts."""
-        total = self.seen.times.total
-        with self._changed:
-            while (before := total()) < count:
-                self._changed.wait_for(lambda b=before: total() > b or self._error, patience_s)  # type: ignore[misc]
-                if self._error:
-                    raise self._error
-                assert total() > before, f"{before} of {count} records, and no more come"
-        return self.seen
-
     def wait_for_the_rest(self, count: int, quiet_s: float = 2.0) -> Seen:
         """As `wait_for`, and then as long as anything still comes: what comes twice must show."""
         self.wait_for(count)
