@@ -25,6 +25,7 @@ from models.checkpoint import Checkpoint
 from models.errors import EngineError
 from models.forward import Forward, choose_device
 from models.lanes import Lanes
+from models.precision import Precision
 from models.requests import Job, Passage, Piece, Request, Rows
 from models.types import LANES, Lane
 from models.windows import Window, cut
@@ -57,13 +58,14 @@ class Engine:
         readers: int | None = None,
         observer: Observer | None = None,
         on_bug: Callable[[str], None] | None = None,
+        precision: Precision = "fp32",
     ) -> None:
         checkpoint.require_heads()
         self.device = choose_device(device)
         on_cpu = self.device == "cpu"
         readers = readers or (len(os.sched_getaffinity(0)) if on_cpu else 2)
         self.budget = budget or (CPU_BUDGET if on_cpu else CUDA_BUDGET)
-        self.forward = Forward(checkpoint, self.device)
+        self.forward = Forward(checkpoint, self.device, precision)
         self._heads = self.forward.heads
         self._word_start = checkpoint.word_start
         self._limit, self._overlap = checkpoint.window - 2, checkpoint.overlap

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from models.blocks import in_blocks
 from models.checkpoint import Checkpoint
+from models.precision import Precision
 from models.requests import Passage, Rows
 from models.weights import load
 
@@ -19,7 +20,8 @@ from models.weights import load
 class Forward:
     """A checkpoint on a device. Safe to call from several threads at once."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str, precision: Precision = "fp32") -> None:
+        self.precision = precision
         self.device = torch.device(device)
         encoder, self.heads = load(checkpoint, self.device)
         self._encoder = in_blocks(encoder)

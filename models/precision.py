@@ -1,0 +1,7 @@
+"""In which numbers the trunk computes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Precision = Literal["fp32", "bf16", "int8"]
