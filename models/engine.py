@@ -61,9 +61,9 @@ class Engine:
         precision: Precision = "fp32",
     ) -> None:
         checkpoint.require_heads()
-        self.device = choose_device(device)
+        self.device, self.precision = choose_device(device), precision
         on_cpu = self.device == "cpu"
-        readers = readers or (len(os.sched_getaffinity(0)) if on_cpu else 2)
+        self.readers = readers = readers or (len(os.sched_getaffinity(0)) if on_cpu else 2)
         self.budget = budget or (CPU_BUDGET if on_cpu else CUDA_BUDGET)
         self.forward = Forward(checkpoint, self.device, precision)
         self._heads = self.forward.heads

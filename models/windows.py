@@ -1,11 +1,10 @@
-"""A passage's tokens → the windows that the encoder sees, and windows → batches.
+"""A passage's tokens → the windows that the encoder sees.
 
 Pure. `cut` counts tokens of the passage itself: the [CLS] and [SEP] around a window are not counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -37,20 +36,3 @@ def cut(tokens: int, limit: int, overlap: int) -> list[Window]:
         Window(start, start + limit, own_start, own_stop)
         for start, own_start, own_stop in zip(starts, borders, borders[1:], strict=False)
     ]
-
-
-def pack(sizes: Iterable[int], budget: int) -> list[int]:
-    """Which of the waiting windows go into the next batch: indices into `sizes`, in order.
-
-    First fit: the oldest always goes, even when it alone exceeds the budget; a younger one goes where an
-    older one would not fit. So nothing starves, and the budget is filled.
-    """
-    chosen: list[int] = []
-    free = budget
-    for index, size in enumerate(sizes):
-        if size <= free or not chosen:
-            chosen.append(index)
-            free -= size
-        if free <= 0:
-            break
-    return chosen

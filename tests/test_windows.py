@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models.windows import cut, pack
+from models.windows import cut
 
 
 @given(tokens=st.integers(0, 700), limit=st.integers(1, 80), overlap=st.integers(0, 79))
@@ -32,17 +32,3 @@ def test_every_token_is_owned_once_by_its_most_central_window(tokens: int, limit
 
 def test_a_long_passage_needs_windows_in_proportion() -> None:
     assert len(cut(10**6, 254, 64)) == -(-(10**6 - 254) // 190) + 1
-
-
-@given(sizes=st.lists(st.integers(1, 50)), budget=st.integers(1, 200))
-def test_batches_drain_the_queue_within_the_budget_and_in_fair_order(sizes: list[int], budget: int) -> None:
-    waiting = list(enumerate(sizes))
-    while waiting:
-        chosen = pack((size for _, size in waiting), budget)
-        assert chosen[0] == 0, "the oldest always goes"
-        assert chosen == sorted(set(chosen))
-        total = sum(waiting[i][1] for i in chosen)
-        assert total <= budget or len(chosen) == 1
-        left = [w for i, w in enumerate(waiting) if i not in set(chosen)]
-        assert all(size > budget - total for _, size in left), "nothing that fits is left behind"
-        waiting = left
