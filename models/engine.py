@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -82,8 +82,13 @@ class Engine:
         for reader in self._readers:
             reader.start()
 
-    def submit(self, passages: Sequence[Passage], lane: Lane = "routine") -> Future[Answers]:
-        """Answers of all passages, in their order. Cancelling the future drops what still waits."""
+    def submit(
+        self, passages: Sequence[Passage], lane: Lane = "routine", owner: Hashable = None
+    ) -> Future[Answers]:
+        """Answers of all passages, in their order. Cancelling the future drops what still waits.
+
+        `owner`: whose they are; in every lane the owners are served in turn.
+        """
         request = Request(len(passages), lane)
         pieces: list[Piece] = []
         for number, passage in enumerate(passages):
@@ -91,7 +96,7 @@ class Engine:
             windows = cut(len(passage[0]), self._limit, self._overlap) or [Window(0, 0, 0, 0)]
             job = Job(request, number, passage, windows)
             pieces += [Piece(job, index) for index in range(len(windows))]
-        if not self._lanes.put(pieces, lane):
+        if not self._lanes.put(pieces, lane, owner):
             raise self._broken or EngineError("the engine was closed")
         return request.future
 
