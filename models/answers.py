@@ -1,41 +1,51 @@
-"""What the engine answers for one passage, as arrays: no text, no Python object a token."""
+"""What the engine answers, as arrays: no text, no Python object a token."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from itertools import accumulate, pairwise
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.ranges import ranges
+
 Status = Literal["ok", "model-non-finite", "device-out-of-memory"]
 FaultReason = Literal["model-non-finite", "device-out-of-memory", "too-large"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+"""A status as a number counts these."""
+
+Float = NDArray[np.float32]
+Int = NDArray[np.int32]
 
 
-def _no_spans() -> NDArray[np.int32]:
+def _no_spans() -> Int:
     return np.zeros((0, 3), np.int32)
 
 
-def _nothing() -> NDArray[np.float32]:
+def _nothing() -> Float:
     return np.zeros(0, np.float32)
 
 
-def _unjudged() -> NDArray[np.float32]:
+def _no_columns() -> Float:
     return np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Answer:
-    """`spans` [m, 3]: first token, end token, category; `confidence` [m]; `assertion` [m, 13] or [m, 0].
+    """One passage. `spans` [m, 3]: first token, end token, category; `confidence` [m]; `assertion` [m, 13]
+    or [m, 0]; `classes`: for every classes head the probability of each of its labels.
 
-    `classes`: for every classes head the probability of each of its labels. A fault has empty arrays.
+    A fault has empty arrays.
     """
 
     status: Status = "ok"
-    spans: NDArray[np.int32] = field(default_factory=_no_spans)
-    confidence: NDArray[np.float32] = field(default_factory=_nothing)
-    assertion: NDArray[np.float32] = field(default_factory=_unjudged)
-    classes: tuple[NDArray[np.float32], ...] = ()
+    spans: Int = field(default_factory=_no_spans)
+    confidence: Float = field(default_factory=_nothing)
+    assertion: Float = field(default_factory=_no_columns)
+    classes: tuple[Float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,9 +55,134 @@ class PassageFault:
     reason: FaultReason
 
 
-class Answers(NamedTuple):
-    """Answers of one request, in its order; milliseconds it waited for its first batch, and from then on."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Answers:
+    """Many passages, one after another: `status` u1 [passages], `counts` i4 [passages] of their spans, and
+    those together: `spans`, `confidence`, `assertion` as in `Answer`. `classes` [passages, all labels]:
+    columns of one classes head after the other, so many as `labels` says; zeros for a fault.
 
-    answers: list[Answer]
-    queue_ms: float
-    inference_ms: float
+    Of a whole request also the milliseconds it waited for its first batch, and from then on.
+    """
+
+    status: NDArray[np.uint8]
+    counts: Int
+    spans: Int
+    confidence: Float
+    assertion: Float
+    classes: Float
+    labels: tuple[int, ...] = ()
+    queue_ms: float = 0.0
+    inference_ms: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Passage by passage; the arrays are parts of the whole."""
+        spans = pairwise(accumulate(self.counts.tolist(), initial=0))
+        columns = list(pairwise(accumulate(self.labels, initial=0)))
+        return [
+            Answer(
+                "ok",
+                self.spans[a:b],
+                self.confidence[a:b],
+                self.assertion[a:b],
+                tuple(self.classes[row, x:y] for x, y in columns),
+            )
+            if not status
+            else Answer(STATUSES[status])
+            for row, (status, (a, b)) in enumerate(zip(self.status.tolist(), spans, strict=True))
+        ]
+
+    def timed(self, queue_ms: float, inference_ms: float) -> Answers:
+        return Answers(
+            self.status,
+            self.counts,
+            self.spans,
+            self.confidence,
+            self.assertion,
+            self.classes,
+            self.labels,
+            queue_ms,
+            inference_ms,
+        )
+
+    def part(self, start: int, stop: int, first: int, end: int) -> Answers:
+        """Passages `start:stop`, whose spans are `first:end`; nothing is copied."""
+        return Answers(
+            self.status[start:stop],
+            self.counts[start:stop],
+            self.spans[first:end],
+            self.confidence[first:end],
+            self.assertion[first:end],
+            self.classes[start:stop],
+            self.labels,
+        )
+
+    def arranged(self, order: NDArray[np.intp]) -> Answers:
+        """Passage `order[i]` at place i."""
+        counts = self.counts[order]
+        firsts = np.cumsum(self.counts) - self.counts
+        spans = ranges(firsts[order], counts)
+        return Answers(
+            self.status[order],
+            counts,
+            self.spans[spans],
+            self.confidence[spans],
+            self.assertion[spans],
+            self.classes[order],
+            self.labels,
+        )
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """One after another. Parts that only hold faults may lack the columns of the others."""
+    if len(parts) == 1:
+        return parts[0]
+    axes = max((part.assertion.shape[1] for part in parts), default=0)
+    labels = max((part.labels for part in parts), key=len, default=())
+    return Answers(
+        np.concatenate([np.zeros(0, np.uint8), *(part.status for part in parts)]),
+        np.concatenate([np.zeros(0, np.int32), *(part.counts for part in parts)]),
+        np.concatenate([_no_spans(), *(part.spans for part in parts)]),
+        np.concatenate([_nothing(), *(part.confidence for part in parts)]),
+        np.concatenate([np.zeros((0, axes), np.float32), *(_wide(p.assertion, axes) for p in parts)]),
+        np.concatenate(
+            [np.zeros((0, sum(labels)), np.float32), *(_wide(p.classes, sum(labels)) for p in parts)]
+        ),
+        labels,
+    )
+
+
+def together(answers: Sequence[Answer], queue_ms: float = 0.0, inference_ms: float = 0.0) -> Answers:
+    """Answers of single passages as one."""
+    return joined([_alone(answer) for answer in answers]).timed(queue_ms, inference_ms)
+
+
+def faults(status: Status, passages: int) -> Answers:
+    """So many passages, all with the same fault."""
+    return Answers(
+        np.full(passages, STATUSES.index(status), np.uint8),
+        np.zeros(passages, np.int32),
+        _no_spans(),
+        _nothing(),
+        _no_columns(),
+        np.zeros((passages, 0), np.float32),
+    )
+
+
+def _alone(answer: Answer) -> Answers:
+    return Answers(
+        np.array([STATUSES.index(answer.status)], np.uint8),
+        np.array([len(answer.spans)], np.int32),
+        answer.spans,
+        answer.confidence,
+        answer.assertion,
+        np.concatenate([_nothing(), *answer.classes])[None],
+        tuple(len(labels) for labels in answer.classes),
+    )
+
+
+def _wide(rows: Float, columns: int) -> Float:
+    return rows if rows.shape[1] == columns else np.zeros((len(rows), columns), np.float32)

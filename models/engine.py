@@ -15,36 +15,26 @@ import time
 import traceback
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from itertools import accumulate
 
-import numpy as np
 import torch
 
-from models.answers import Answer, Answers
+from models.answers import Answers, faults
 from models.checkpoint import Checkpoint
 from models.errors import EngineError
-from models.forward import Forward, choose_device
+from models.forward import Forward, Projected, choose_device
 from models.lanes import Lanes
+from models.observer import Observer as Observer
 from models.precision import Precision
-from models.requests import Job, Passage, Piece, Request, Rows
+from models.reading import Reading
+from models.requests import Long, Passage, Piece, Request, pieces, runs
 from models.types import LANES, Lane
-from models.windows import Window, cut
 
 CPU_BUDGET, CUDA_BUDGET = 1024, 16384
 """Tokens a batch: enough to be at full speed, few enough to answer soon."""
 
 CLOSE_SECONDS = 10.0
 """A reader that hangs on its device for longer is left behind."""
-
-
-class Observer(Protocol):
-    """Who wants to know how it goes, e.g. the metrics; called from the readers' threads."""
-
-    def readers(self, count: int) -> None: ...
-    def batch(self, tokens: int, budget: int, windows: int, seconds: float) -> None: ...
-    def waited(self, lane: Lane, seconds: float) -> None: ...
-    def depth(self, lane: Lane, windows: int) -> None: ...
-    def busy(self, seconds: float) -> None: ...
 
 
 class Engine:
@@ -66,8 +56,7 @@ class Engine:
         self.readers = readers = readers or (len(os.sched_getaffinity(0)) if on_cpu else 2)
         self.budget = budget or (CPU_BUDGET if on_cpu else CUDA_BUDGET)
         self.forward = Forward(checkpoint, self.device, precision)
-        self._heads = self.forward.heads
-        self._word_start = checkpoint.word_start
+        self._reading = Reading(self.forward.heads, checkpoint.word_start, self.forward.device)
         self._limit, self._overlap = checkpoint.window - 2, checkpoint.overlap
         self._observer = observer
         self._on_bug = on_bug
@@ -90,13 +79,7 @@ class Engine:
         `owner`: whose they are; in every lane the owners are served in turn.
         """
         request = Request(len(passages), lane)
-        pieces: list[Piece] = []
-        for number, passage in enumerate(passages):
-            # a passage without tokens is still a window: [CLS] and [SEP], which classes are read from
-            windows = cut(len(passage[0]), self._limit, self._overlap) or [Window(0, 0, 0, 0)]
-            job = Job(request, number, passage, windows)
-            pieces += [Piece(job, index) for index in range(len(windows))]
-        if not self._lanes.put(pieces, lane, owner):
+        if not self._lanes.put(pieces(request, passages, self._limit, self._overlap), lane, owner):
             raise self._broken or EngineError("the engine was closed")
         return request.future
 
@@ -116,59 +99,63 @@ class Engine:
         """One reader's life."""
         if self.device == "cpu":
             torch.set_num_threads(1)
-        while batch := self._lanes.take(self.budget):
-            try:
-                self._turn(batch)
-            except Exception as error:
-                self._crash(error, batch)
+        with self.forward.own_stream():
+            while batch := self._lanes.take(self.budget):
+                try:
+                    self._turn(batch)
+                except Exception as error:
+                    self._crash(error, batch)
 
     def _turn(self, batch: list[Piece]) -> None:
         """One batch, from the queue to its answers."""
         begun = time.monotonic()
         self._observe_wait(batch, begun)
-        for piece, rows in zip(batch, self._encode(batch), strict=True):
-            if piece.job.lay(piece.index, rows):
-                piece.job.finish(self._answer(piece.job))
+        try:
+            self._read(batch)
+        finally:
+            del self._running[threading.get_ident()]
         self._observe_batch(batch, time.monotonic() - begun)
 
-    def _encode(self, batch: list[Piece]) -> list[Rows | None]:
-        """What the heads see in each window; None where even the window alone does not fit into memory."""
+    def _read(self, batch: list[Piece]) -> None:
+        """Encode, read and answer; in halves where there is no memory for it all."""
         self._running[threading.get_ident()] = time.monotonic()
         try:
-            return list(self.forward([piece.passage for piece in batch]))
+            encoded = self.forward([piece.passage for piece in batch])
+            answers = self._reading.batch(encoded)
         except Exception as error:
             if not _out_of_memory(error):
                 raise
-        finally:
-            del self._running[threading.get_ident()]
+        else:
+            return self._answer(batch, encoded, answers)
         if len(batch) == 1:
-            return [None]
+            return self._answer(batch, None, faults("device-out-of-memory", 1))
         self.budget = max(min(self.budget, sum(piece.tokens for piece in batch) // 2), self._limit + 2)
         if self.device != "cpu":
             torch.cuda.empty_cache()
         half = len(batch) // 2
-        return self._encode(batch[:half]) + self._encode(batch[half:])
+        self._read(batch[:half])
+        return self._read(batch[half:])
 
-    def _answer(self, job: Job) -> Answer:
-        """Every head reads the whole passage."""
-        rows = job.joined()
-        if rows is None:
-            return Answer("device-out-of-memory")
-        if not all(np.isfinite(values).all() for values in (*rows.tokens, *rows.classes)):
-            return Answer("model-non-finite")
-        per_token = iter(rows.tokens)
-        answer = Answer()
-        spans, confidence, assertion = answer.spans, answer.confidence, answer.assertion
-        if self._heads.spans is not None:
-            spans, confidence = self._heads.spans.read(next(per_token), self._word_start[job.ids])
-            assertion = np.zeros((len(spans), 0), np.float32)
-        if self._heads.assertion is not None:
-            assertion = self._heads.assertion.read(next(per_token), spans)
-        sizes = np.array([max(w.own_stop - w.own_start, 1) for w in job.windows], np.int32)
-        classes = zip(self._heads.classes, rows.classes, strict=True)
-        return Answer(
-            "ok", spans, confidence, assertion, tuple(head.read(row, sizes) for head, row in classes)
-        )
+    def _answer(self, batch: list[Piece], encoded: Projected | None, answers: Answers) -> None:
+        """To every request its passages; a long passage when its last window is read."""
+        edges = list(accumulate(answers.counts.tolist(), initial=0))
+        for start, stop in runs(batch):
+            piece = batch[start]
+            if piece.long is None:
+                part = answers.part(start, stop, edges[start], edges[stop])
+                piece.request.answer([own.number for own in batch[start:stop]], part)
+            else:
+                rows = encoded and self._reading.rows(encoded, start, piece.long, piece.index)
+                if piece.long.lay(piece.index, rows):
+                    piece.request.answer([piece.number], self._whole(piece.long))
+
+    def _whole(self, long: Long) -> Answers:
+        try:
+            return self._reading.whole(long)
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+            return faults("device-out-of-memory", 1)
 
     def _crash(self, error: Exception, batch: list[Piece]) -> None:
         """Names the place, never the error's text: that may quote a note."""
@@ -176,7 +163,7 @@ class Engine:
         place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
         broken = EngineError(f"{type(error).__name__} in a batch at {place}: this is a bug")
         for piece in batch:
-            piece.job.request.fail(broken)
+            piece.request.fail(broken)
         self._break(broken)
         if self._on_bug:
             self._on_bug(str(broken))
@@ -184,13 +171,14 @@ class Engine:
     def _break(self, why: EngineError) -> None:
         self._broken = self._broken or why
         for piece in self._lanes.close():
-            piece.job.request.fail(why)
+            piece.request.fail(why)
 
     def _observe_wait(self, batch: list[Piece], now: float) -> None:
-        for piece in batch:
-            waited = piece.job.request.begin(now)
+        for start, _ in runs(batch):
+            request = batch[start].request
+            waited = request.begin(now)
             if waited is not None and self._observer:
-                self._observer.waited(piece.job.request.lane, waited)
+                self._observer.waited(request.lane, waited)
 
     def _observe_batch(self, batch: list[Piece], seconds: float) -> None:
         if self._observer:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,8 +14,24 @@ from torch import Tensor, nn
 from models.blocks import in_blocks
 from models.checkpoint import Checkpoint
 from models.precision import Precision
-from models.requests import Passage, Rows
+from models.requests import Passage
 from models.weights import load
+
+
+class Projected(NamedTuple):
+    """A batch, packed: windows one after another, each with its [CLS] and [SEP]. Tensors are on the device.
+
+    `ids` [tokens] and `ends` [windows], where each window's [SEP] ends, are on the CPU.
+    """
+
+    ids: NDArray[np.int32]
+    ends: NDArray[np.int64]
+    hidden: Tensor
+    """[tokens, width], as the trunk gave it."""
+    spans: Tensor | None
+    """[tokens, k], what the spans head projected, float32."""
+    classes: list[Tensor]
+    """[windows, k] of each classes head, float32."""
 
 
 class Forward:
@@ -25,46 +42,41 @@ class Forward:
         self.device = torch.device(device)
         encoder, self.heads = load(checkpoint, self.device)
         self._encoder = in_blocks(encoder)
-        self._token_heads = [head for head in (self.heads.spans, self.heads.assertion) if head is not None]
-        for head in (*self._token_heads, *self.heads.classes):
-            in_blocks(cast(nn.Module, head), keep=True)
-        self._specials = np.array([checkpoint.cls_id], np.int32), np.array([checkpoint.sep_id], np.int32)
-        self._no_features = np.zeros(1, np.uint8)
+        for head in (self.heads.spans, self.heads.assertion, *self.heads.classes):
+            if head is not None:
+                in_blocks(cast(nn.Module, head))
+        self._cls, self._sep = checkpoint.cls_id, checkpoint.sep_id
 
-    def __call__(self, windows: Sequence[Passage]) -> list[Rows]:
-        """Ids and features of each window, without [CLS] and [SEP] → its rows, likewise without.
-
-        Float32 on the CPU.
-        """
-        cls, sep = self._specials
-        none = self._no_features
+    @torch.inference_mode()
+    def __call__(self, windows: Sequence[Passage]) -> Projected:
+        """Ids and features of each window, without [CLS] and [SEP]."""
         lengths = [len(ids) + 2 for ids, _ in windows]
-        ids = np.concatenate([part for own, _ in windows for part in (cls, own, sep)])
-        features = np.concatenate([part for _, own in windows for part in (none, own, none)])
         ends = np.cumsum(lengths)
-        starts = ends - lengths
-        inner = np.ones(len(ids), np.bool_)
-        inner[starts] = inner[ends - 1] = False
-        with torch.inference_mode():
-            hidden = self._encoder(self._put(ids), lengths, self._put(features))
-            tokens = [_take(head.project(hidden))[inner] for head in self._token_heads]
-            firsts = hidden[self._put(starts)] if self.heads.classes else hidden
-            whole = [_take(head.project(firsts)) for head in self.heads.classes]
-        stops = np.cumsum([len(ids) for ids, _ in windows]).tolist()
-        return [
-            Rows([rows[stop - len(own) : stop] for rows in tokens], [rows[i : i + 1] for rows in whole])
-            for i, ((own, _), stop) in enumerate(zip(windows, stops, strict=True))
-        ]
+        first, last = ends - lengths, ends - 1
+        inner = np.ones(ends[-1], np.bool_)
+        inner[first] = inner[last] = False
+        ids, features = np.empty(len(inner), np.int32), np.zeros(len(inner), np.uint8)
+        ids[first], ids[last] = self._cls, self._sep
+        ids[inner] = np.concatenate([ids for ids, _ in windows])
+        features[inner] = np.concatenate([features for _, features in windows])
+        hidden = self._encoder(self._put(ids), lengths, self._put(features))
+        spans = None if self.heads.spans is None else self.heads.spans.project(hidden.float())
+        firsts = hidden[self._put(first)].float() if self.heads.classes else hidden
+        return Projected(ids, ends, hidden, spans, [head.project(firsts) for head in self.heads.classes])
+
+    def own_stream(self) -> AbstractContextManager[object]:
+        """For a thread's life: its batches wait for no other thread's."""
+        if self.device.type != "cuda":
+            return nullcontext()
+        return torch.cuda.stream(torch.cuda.Stream())  # type: ignore[no-untyped-call]
 
     def _put(self, array: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
 
 def choose_device(device: str) -> str:
     """ "auto" → "cuda" where there is one, else "cpu"; anything else as it is."""
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-
-
-def _take(rows: Tensor) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = rows.float().cpu().numpy()
-    return array

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.answers import Answer, Answers
+from models.answers import Answers, joined
 from models.types import Lane
-from models.windows import Window
+from models.windows import cut
 
 Passage = tuple[NDArray[np.int32], NDArray[np.uint8]]
 """Ids and feature masks of a passage's tokens, without [CLS] and [SEP]."""
@@ -21,29 +22,33 @@ Float = NDArray[np.float32]
 
 
 class Rows(NamedTuple):
-    """What the heads projected: per token head [tokens, k], per classes head [windows, k]."""
+    """What a window of a longer passage gives: of the tokens that it owns what the spans head and the
+    assertion head projected, [tokens, k], no columns without the head; of each classes head [1, labels]."""
 
-    tokens: list[Float]
-    classes: list[Float]
+    spans: Float
+    assertion: Float
+    classes: tuple[Float, ...]
 
 
 class Request:
     """Some passages that are asked for and answered together."""
 
+    __slots__ = ("_asked", "_begun", "_left", "_numbers", "_parts", "dropped", "future", "lane", "lock")
+
     def __init__(self, count: int, lane: Lane) -> None:
         self.future: Future[Answers] = Future()
+        self.future.add_done_callback(self._done)
         self.lane: Lane = lane
         self.lock = threading.Lock()
-        self._answers: list[Answer] = [Answer()] * count
+        self.dropped = False
+        """Nobody waits for it any more."""
+        self._parts: list[Answers] = []
+        self._numbers: list[int] = []
         self._left = count
         self._asked = time.monotonic()
         self._begun = 0.0
         if not count:
-            self.future.set_result(Answers([], 0.0, 0.0))
-
-    @property
-    def dropped(self) -> bool:
-        return self.future.done()
+            self.future.set_result(joined([]))
 
     def begin(self, now: float) -> float | None:
         """Seconds that the request waited, the first time that a batch takes some of it."""
@@ -53,14 +58,19 @@ class Request:
             self._begun = now
             return now - self._asked
 
-    def answer(self, number: int, answer: Answer) -> None:
+    def answer(self, numbers: Sequence[int], part: Answers) -> None:
+        """Passages `numbers` are read."""
         with self.lock:
-            self._answers[number] = answer
-            self._left -= 1
+            self._parts.append(part)
+            self._numbers += numbers
+            self._left -= len(numbers)
             if self._left:
                 return
+        whole = joined(self._parts)
+        if any(number != place for place, number in enumerate(self._numbers)):
+            whole = whole.arranged(np.argsort(self._numbers))
         now = time.monotonic()
-        self._settle(Answers(self._answers, (self._begun - self._asked) * 1e3, (now - self._begun) * 1e3))
+        self._settle(whole.timed((self._begun - self._asked) * 1e3, (now - self._begun) * 1e3))
 
     def fail(self, error: Exception) -> None:
         self._settle(error)
@@ -74,62 +84,80 @@ class Request:
         except InvalidStateError:
             pass  # cancelled meanwhile
 
-
-class Job:
-    """One passage of a request; its windows may travel in different batches."""
-
-    def __init__(self, request: Request, number: int, passage: Passage, windows: list[Window]) -> None:
-        self.request = request
-        self.ids, self.features = passage
-        self.windows = windows
-        self._number = number
-        self._parts: list[Rows | None] = [None] * len(windows)
-        self._left = len(windows)
-
-    def lay(self, index: int, rows: Rows | None) -> bool:
-        """Put down what window `index` gave (None: nothing, no memory); true when it was the last."""
-        with self.request.lock:
-            self._parts[index] = rows
-            self._left -= 1
-            return not self._left
-
-    def joined(self) -> Rows | None:
-        """Each token's rows from the window that owns it, [passage tokens, k]; [windows, k] for classes."""
-        parts = [part for part in self._parts if part is not None]
-        if len(parts) < len(self.windows):
-            return None
-        if len(parts) == 1:
-            return parts[0]
-        owned = [slice(w.own_start - w.start, w.own_stop - w.start) for w in self.windows]
-        tokens = [
-            np.concatenate([head[own] for head, own in zip(heads, owned, strict=True)])
-            for heads in zip(*(part.tokens for part in parts), strict=True)
-        ]
-        return Rows(
-            tokens, [np.concatenate(heads) for heads in zip(*(p.classes for p in parts), strict=True)]
-        )
-
-    def finish(self, answer: Answer) -> None:
-        self.request.answer(self._number, answer)
+    def _done(self, _: Future[Answers]) -> None:
+        self.dropped = True
 
 
 class Piece:
-    """One window of a job: what the lanes hold and batches are made of."""
+    """One window of passage `number`: what the lanes hold and batches are made of.
 
-    __slots__ = ("_window", "index", "job", "tokens")
+    `tokens` counts [CLS] and [SEP]. `long`: the passage it is part of, where that is more than one window;
+    `index`: which of its windows.
+    """
 
-    def __init__(self, job: Job, index: int) -> None:
-        self.job = job
+    __slots__ = ("index", "long", "number", "passage", "request", "tokens")
+
+    def __init__(
+        self, request: Request, number: int, passage: Passage, long: Long | None = None, index: int = 0
+    ) -> None:
+        self.request = request
+        self.number = number
+        self.passage = passage
+        self.tokens = len(passage[0]) + 2
+        self.long = long
         self.index = index
-        self._window = job.windows[index]
-        self.tokens = self._window.stop - self._window.start + 2
 
     @property
     def dropped(self) -> bool:
-        return self.job.request.dropped
+        return self.request.dropped
 
-    @property
-    def passage(self) -> Passage:
-        """Ids and features of this window alone."""
-        window = slice(self._window.start, self._window.stop)
-        return self.job.ids[window], self.job.features[window]
+
+class Long:
+    """A passage of several windows, which may travel in different batches."""
+
+    __slots__ = ("_left", "_lock", "ids", "rows", "windows")
+
+    def __init__(self, passage: Passage, limit: int, overlap: int) -> None:
+        self.ids = passage[0]
+        self.windows = cut(len(self.ids), limit, overlap)
+        self.rows: list[Rows | None] = [None] * len(self.windows)
+        """None stays where there was no memory."""
+        self._left = len(self.windows)
+        self._lock = threading.Lock()
+
+    def lay(self, index: int, rows: Rows | None) -> bool:
+        """Put down what window `index` gave; true when it was the last."""
+        with self._lock:
+            self.rows[index] = rows
+            self._left -= 1
+            return not self._left
+
+
+def pieces(request: Request, passages: Sequence[Passage], limit: int, overlap: int) -> list[Piece]:
+    """The windows of a request, of at most `limit` tokens.
+
+    A passage without tokens is still a window: [CLS] and [SEP], which classes are read from.
+    """
+    found: list[Piece] = []
+    for number, passage in enumerate(passages):
+        if len(passage[0]) <= limit:
+            found.append(Piece(request, number, passage))
+            continue
+        long, (ids, features) = Long(passage, limit, overlap), passage
+        for index, window in enumerate(long.windows):
+            own = slice(window.start, window.stop)
+            found.append(Piece(request, number, (ids[own], features[own]), long, index))
+    return found
+
+
+def runs(batch: Sequence[Piece]) -> Iterator[tuple[int, int]]:
+    """Stretches of a batch that can be answered at once: whole passages of one request, or one long one's
+    window."""
+    start = 0
+    while start < len(batch):
+        stop, request = start + 1, batch[start].request
+        if batch[start].long is None:
+            while stop < len(batch) and batch[stop].request is request and batch[stop].long is None:
+                stop += 1
+        yield start, stop
+        start = stop

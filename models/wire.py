@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.answers import Answer, Answers, Status
+from models.answers import Answers
+from models.precision import Precision
 from models.requests import Passage
 from models.types import Lane
 
@@ -31,8 +31,6 @@ FORGET_SECONDS = 30.0
 dropped."""
 MOST_TOKENS, MOST_REQUESTS = 1 << 27, 1024
 """In one request; of one worker at once."""
-
-STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
@@ -54,11 +52,12 @@ class Ping(msgspec.Struct, frozen=True, tag=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag=True):
-    """`instance` names this run of the engine."""
+    """`instance` names this run of the engine; `fingerprint` is the checkpoint's plain one."""
 
     version: int
     fingerprint: str
     instance: str
+    precision: Precision = "fp32"
 
 
 class Answered(msgspec.Struct, frozen=True, tag=True):
@@ -120,38 +119,34 @@ def unpack_passages(frames: Sequence[bytes], vocabulary: int, features: int) -> 
 
 
 def pack_answers(number: int, result: Answers) -> list[bytes]:
-    answers = result.answers
-    sound = next((a for a in answers if a.status == "ok"), Answer())
-    axes, labels = sound.assertion.shape[1], tuple(len(p) for p in sound.classes)
-    header = Answered(number, axes, labels, result.queue_ms, result.inference_ms)
-    none = np.zeros(0, np.float32)
-    arrays = [
-        np.array([STATUSES.index(a.status) for a in answers], "u1"),
-        np.array([len(a.spans) for a in answers], "<i4"),
-        np.concatenate([np.zeros((0, 3), np.int32), *(a.spans for a in answers)]).astype("<i4", copy=False),
-        np.concatenate([none, *(a.confidence for a in answers)]).astype("<f4", copy=False),
-        np.concatenate([none, *(a.assertion.ravel() for a in answers)]).astype("<f4", copy=False),
-        np.concatenate([none, *(p for a in answers for p in a.classes)]).astype("<f4", copy=False),
-    ]
+    header = Answered(number, result.assertion.shape[1], result.labels, result.queue_ms, result.inference_ms)
+    sound = result.status == 0
+    arrays = (
+        result.status,
+        result.counts.astype("<i4", copy=False),
+        result.spans.astype("<i4", copy=False),
+        result.confidence.astype("<f4", copy=False),
+        result.assertion.astype("<f4", copy=False),
+        result.classes[sound].astype("<f4", copy=False),
+    )
     return [encode(header), *(array.tobytes() for array in arrays)]
 
 
 def unpack_answers(header: Answered, frames: Sequence[bytes]) -> Answers:
-    status, counts, spans = _u1(frames[0]), _i4(frames[1]), _i4(frames[2]).reshape(-1, 3)
-    confidence, classes = _f4(frames[3]), _f4(frames[5])
-    assertion = _f4(frames[4]).reshape(len(confidence), header.axes)
-    rows = [0, *np.cumsum(counts).tolist()]
-    label_bounds = [0, *np.cumsum(header.labels, dtype=np.int64).tolist()]
-    answers: list[Answer] = []
-    at = 0
-    for code, (a, b) in zip(status.tolist(), pairwise(rows), strict=True):
-        if STATUSES[code] != "ok":
-            answers.append(Answer(STATUSES[code]))
-            continue
-        tasks = tuple(classes[at + x : at + y] for x, y in pairwise(label_bounds))
-        at += label_bounds[-1]
-        answers.append(Answer("ok", spans[a:b], confidence[a:b], assertion[a:b], tasks))
-    return Answers(answers, header.queue_ms, header.inference_ms)
+    confidence, status = _f4(frames[3]), _u1(frames[0])
+    classes = np.zeros((len(status), sum(header.labels)), np.float32)
+    classes[status == 0] = _f4(frames[5]).reshape(-1, classes.shape[1]) if header.labels else 0
+    return Answers(
+        status,
+        _i4(frames[1]),
+        _i4(frames[2]).reshape(-1, 3),
+        confidence,
+        _f4(frames[4]).reshape(len(confidence), header.axes),
+        classes,
+        header.labels,
+        header.queue_ms,
+        header.inference_ms,
+    )
 
 
 def _i4(frame: bytes) -> NDArray[np.int32]:

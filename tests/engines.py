@@ -8,16 +8,19 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from torch import Tensor
 
 from models.answers import Answer, Answers
 from models.checkpoint import Checkpoint
 from models.engine import Engine
-from models.requests import Passage, Rows
+from models.forward import Projected
+from models.requests import Passage
 from tests.checkpoints import vocabulary
 
 SERVE = """
@@ -95,6 +98,13 @@ def result(future: Future[Answers]) -> list[Answer]:
     return future.result(60).answers
 
 
+def own_rows(batch: Projected, rows: Tensor | None = None) -> list[Tensor]:
+    """`rows` of each window's tokens, without [CLS] and [SEP], as they lie; else what the spans head gave."""
+    whole = batch.spans if rows is None else rows
+    assert whole is not None
+    return [whole[a + 1 : b - 1] for a, b in pairwise([0, *batch.ends.tolist()])]
+
+
 class Gate:
     """Stands before the forward pass: holds batches until opened, and remembers them."""
 
@@ -105,7 +115,7 @@ class Gate:
         self.batches: list[list[int]] = []
         engine.forward = self  # type: ignore[assignment]
 
-    def __call__(self, windows: Sequence[Passage]) -> list[Rows]:
+    def __call__(self, windows: Sequence[Passage]) -> Projected:
         self.batches.append([len(ids) for ids, _ in windows])
         self.arrived.release()
         assert self.open.wait(30)

@@ -8,19 +8,23 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from models.annotator import Annotator
 from models.answers import Answer
 from models.checkpoint import open_checkpoint
 from models.engine import Engine
 from models.errors import CheckpointError, EngineError
+from models.forward import Projected
 from models.heads.token_classes import TokenClasses
 from models.reader import Reader
-from models.requests import Passage, Rows
+from models.requests import Passage
 from models.types import AXES, Annotation, Findings, Note
 from tests.checkpoints import BILOU, BIO, TEXT, huggingface_folder, streamer_folder
+from tests.engines import own_rows
 
 NOTE = f"""CHIEF COMPLAINT: chest pain 😀
 
@@ -83,12 +87,12 @@ def test_a_note_that_cannot_be_read_is_an_error_and_its_neighbours_are_records(
     forward = annotator._engine.forward
     marked = annotator._reader.tokenise(["fever"])[0].ids[0]
 
-    def sick(windows: Sequence[Passage]) -> list[Rows]:
-        rows = forward(windows)
-        for (ids, _), own in zip(windows, rows, strict=True):
+    def sick(windows: Sequence[Passage]) -> Projected:
+        batch = forward(windows)
+        for (ids, _), own in zip(windows, own_rows(batch), strict=True):
             if marked in ids:
-                own.tokens[0][:] = np.nan
-        return rows
+                own.numpy()[:] = np.nan
+        return batch
 
     monkeypatch.setattr(annotator._engine, "forward", sick)
     before, error, after = annotator.annotate_many(["chest pain", "has fever", "no pain"])
@@ -192,12 +196,17 @@ def one_by_one(labels: Sequence[str]) -> list[tuple[int, int, str]]:
     return spans
 
 
+def marks(tokens: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Every token a word, none of them [CLS] or [SEP]."""
+    return np.ones(tokens, np.bool_), np.zeros(tokens, np.bool_)
+
+
 @given(st.lists(st.sampled_from(BILOU), max_size=30))
 def test_bilou_labels_read_as_by_the_book(labels: list[str]) -> None:
     head = TokenClasses(8, BILOU, ("PROBLEM", "DRUG"))
     logits = np.zeros((len(labels), len(BILOU)), np.float32)
     logits[np.arange(len(labels)), [BILOU.index(label) for label in labels]] = 5
-    spans, confidence = head.read(logits, np.ones(len(labels), np.bool_))
+    spans, confidence = head.read(torch.from_numpy(logits), *marks(len(labels)))
     assert [(a, b, head.categories[c]) for a, b, c in spans.tolist()] == one_by_one(labels)
     assert len(confidence) == len(spans)
     assert np.allclose(confidence, np.exp(5) / (np.exp(5) + len(BILOU) - 1))
@@ -223,15 +232,13 @@ def test_labels_written_by_hand(tmp_path: Path, labels: str, spans: list[tuple[i
     checkpoint = open_checkpoint(huggingface_folder(tmp_path, labels=names))
     head = TokenClasses.build(8, checkpoint.heads[0])
     logits = np.eye(len(names), dtype=np.float32)[[names.index(label) for label in given_labels]] * 9
-    found, _ = head.read(logits, np.ones(len(given_labels), np.bool_))
+    found, _ = head.read(torch.from_numpy(logits), *marks(len(given_labels)))
     assert [(a, b) for a, b, _ in found.tolist()] == spans
     assert {head.categories[c] for *_, c in found.tolist()} <= {"X", "blood-pressure"}
 
 
 def test_a_head_reads_nothing_from_nothing() -> None:
-    spans, confidence = TokenClasses(8, BIO, ("PROBLEM", "DRUG")).read(
-        np.zeros((0, 5), np.float32), np.ones(0, bool)
-    )
+    spans, confidence = TokenClasses(8, BIO, ("PROBLEM", "DRUG")).read(torch.zeros(0, 5), *marks(0))
     assert spans.shape == (0, 3)
     assert confidence.shape == (0,)
     assert Answer().spans.shape == (0, 3)

@@ -14,11 +14,12 @@ import zmq.asyncio
 
 from models import client as client_module
 from models import wire
-from models.answers import Answer, Answers
+from models.answers import Answer, together
 from models.checkpoint import Checkpoint
 from models.client import EngineClient
 from models.engine import Engine
 from models.errors import EngineError, RequestRefused
+from models.precision import Precision
 from models.reader import PassageFault, Reader
 from models.server import Server
 from models.types import Findings, Passage, Span
@@ -69,14 +70,16 @@ class Stage:
     async def say(self, identity: bytes, message: wire.ToWorker, *arrays: bytes) -> None:
         await self.socket.send_multipart([identity, wire.encode(message), *arrays])
 
-    async def welcome(self, checkpoint: Checkpoint, instance: str = "first") -> bytes:
+    async def welcome(
+        self, checkpoint: Checkpoint, instance: str = "first", precision: Precision = "fp32"
+    ) -> bytes:
         identity, _ = await self.hear(wire.Hello)
-        await self.say(identity, wire.Welcome(wire.VERSION, checkpoint.fingerprint, instance))
+        await self.say(identity, wire.Welcome(wire.VERSION, checkpoint.fingerprint, instance, precision))
         return identity
 
     async def answer(self, identity: bytes, number: int, count: int = 1) -> None:
         await self.socket.send_multipart(
-            [identity, *wire.pack_answers(number, Answers([Answer()] * count, 1.5, 2.5))]
+            [identity, *wire.pack_answers(number, together([Answer()] * count, 1.5, 2.5))]
         )
 
 
@@ -220,7 +223,7 @@ async def test_faults_of_passages_are_values_and_refusals_are_errors(
         reading = asyncio.create_task(client.read(passages(3)))
         _, read = await stage.hear(wire.Read)
         mixed = [Answer(), Answer("model-non-finite"), Answer("device-out-of-memory")]
-        await stage.socket.send_multipart([identity, *wire.pack_answers(read.number, Answers(mixed, 0, 0))])
+        await stage.socket.send_multipart([identity, *wire.pack_answers(read.number, together(mixed))])
         faults = [PassageFault("model-non-finite"), PassageFault("device-out-of-memory")]
         assert (await reading).findings == [Findings(), *faults]
 
@@ -229,6 +232,35 @@ async def test_faults_of_passages_are_values_and_refusals_are_errors(
         await stage.say(identity, wire.Refused(read.number, "a token is not in the vocabulary"))
         with pytest.raises(RequestRefused, match="not in the vocabulary"):
             await reading
+
+
+async def test_a_worker_adopts_the_precision_of_its_first_engine(
+    checkpoint: Checkpoint, folder: Path
+) -> None:
+    with zmq.asyncio.Context() as context:
+        stage, client = Stage(context, folder / "e.sock"), EngineClient(f"ipc://{folder}/e.sock", checkpoint)
+        connecting = asyncio.create_task(client.connect())
+        await stage.welcome(checkpoint, precision="int8")
+        await connecting
+        assert client.precision == "int8"
+        assert client.failed is None
+        await client.close()
+        stage.socket.close()
+
+
+async def test_an_engine_that_comes_back_reading_otherwise_ends_it(
+    checkpoint: Checkpoint, folder: Path
+) -> None:
+    """Its records and what it puts into the cache would be named after another precision."""
+    async with staged(checkpoint, folder) as (stage, identity, client):
+        reading = asyncio.create_task(client.read(passages(1)))
+        await stage.hear(wire.Read)
+        await stage.say(identity, wire.Refused(0, "say Hello first", final=False))
+        await stage.welcome(checkpoint, "second", "bf16")
+        with pytest.raises(EngineError, match="came back reading in bf16"):
+            await reading
+        assert client.failed is not None
+        assert not client.alive
 
 
 async def test_closing_fails_what_still_waits(checkpoint: Checkpoint, folder: Path) -> None:

@@ -10,9 +10,10 @@ import torch
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.engine import Engine
 from models.errors import CheckpointError, EngineError
-from models.requests import Passage, Rows
+from models.forward import Projected
+from models.requests import Passage
 from tests.checkpoints import huggingface_folder, tiny
-from tests.engines import Gate, gated, passage, result, same
+from tests.engines import Gate, gated, own_rows, passage, result, same
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ class Small:
         self.inner, self.room, self.refused = engine.forward, room, 0
         engine.forward = self  # type: ignore[assignment]
 
-    def __call__(self, windows: Sequence[Passage]) -> list[Rows]:
+    def __call__(self, windows: Sequence[Passage]) -> Projected:
         if sum(len(ids) + 2 for ids, _ in windows) > self.room:
             self.refused += 1
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -75,12 +76,12 @@ def test_a_number_that_is_none_is_the_fault_of_its_passage_alone(
     engine = Engine(checkpoint, "cpu", readers=1)
     inner = engine.forward
 
-    def forward(windows: Sequence[Passage]) -> list[Rows]:
-        rows = inner(windows)
-        for (ids, _), own in zip(windows, rows, strict=True):
+    def forward(windows: Sequence[Passage]) -> Projected:
+        batch = inner(windows)
+        for (ids, _), own in zip(windows, own_rows(batch), strict=True):
             if len(ids) == 13:
-                own.tokens[0][7, 2] = value
-        return rows
+                own.numpy()[7, 2] = value
+        return batch
 
     engine.forward = forward  # type: ignore[assignment]
     answers = result(engine.submit([passage(12), passage(13), passage(14)]))
@@ -94,7 +95,7 @@ def test_a_bug_ends_the_engine_and_says_where_without_quoting_anything(checkpoin
     engine = Engine(checkpoint, "cpu", readers=1, budget=32, on_bug=told.append)
     gate = Gate(engine)
 
-    def broken(windows: Sequence[Passage]) -> list[Rows]:
+    def broken(windows: Sequence[Passage]) -> Projected:
         raise KeyError("patient name")
 
     gate.inner = broken  # type: ignore[assignment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from itertools import product
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis.extra import numpy as stn
 from numpy.typing import NDArray
 
 from models.heads.entities import Entities, best_tags, word_scores
+from tests import plain_reading
 
 KINDS = 2
 TAGS = 1 + 2 * KINDS
@@ -32,15 +34,28 @@ def head(kinds: int = KINDS) -> Entities:
     return Entities(4, [f"K{i}" for i in range(kinds)])
 
 
+def read(
+    projected: NDArray[np.float32], word_start: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """One sequence, nothing around it."""
+    return head().read(torch.from_numpy(projected), word_start, np.zeros(len(word_start), np.bool_))
+
+
 def logits(*tags: int) -> NDArray[np.float32]:
     """Logits that leave no doubt about the given tags."""
     return np.where(np.arange(TAGS) == np.array(tags)[:, None], 9.0, 0.0).astype(np.float32)
 
 
+def opening(words: int, *at: int) -> NDArray[np.bool_]:
+    opens = np.zeros(words, np.bool_)
+    opens[[0, *at]] = True
+    return opens
+
+
 @settings(deadline=None)
 @given(st.integers(1, 5).flatmap(lambda n: stn.arrays(np.float64, (n, TAGS), elements=SCORES)))
 def test_the_best_valid_sequence_is_found(scores: NDArray[np.float64]) -> None:
-    tags = best_tags(scores)
+    tags = best_tags(scores, opening(len(scores)))
     assert valid(tuple(tags))
     rows = range(len(scores))
     best = max(
@@ -51,12 +66,28 @@ def test_the_best_valid_sequence_is_found(scores: NDArray[np.float64]) -> None:
     assert scores[rows, tags].sum() == pytest.approx(best)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.5, 2.0, 6.0]), st.floats(0, 6))
+def test_long_sequences_side_by_side_are_each_as_the_plain_reading_has_them(
+    seed: int, spread: float, calm: float
+) -> None:
+    """Sure and unsure words, so that stretches of every length have to be mended."""
+    chance = np.random.default_rng(seed)
+    lengths = chance.integers(1, 60, 12)
+    scores = chance.normal(size=(lengths.sum(), 1 + 2 * 7)) * spread
+    scores[:, 0] += calm
+    edges = np.append(0, np.cumsum(lengths))
+    tags = best_tags(scores, opening(len(scores), *edges[:-1]))
+    for a, b in itertools.pairwise(edges.tolist()):
+        assert tags[a:b].tolist() == plain_reading.viterbi(scores[a:b]).tolist()
+
+
 @given(stn.arrays(np.float64, (6, TAGS), elements=SCORES), st.lists(st.booleans(), min_size=6, max_size=6))
 def test_a_word_s_score_is_the_sum_of_its_pieces(pieces: NDArray[np.float64], starts: list[bool]) -> None:
     starts[0] = True
     first = np.flatnonzero(starts)
     words = np.split(pieces, first[1:])
-    for word, scores in zip(words, word_scores(pieces, first), strict=True):
+    for word, scores in zip(words, word_scores(torch.from_numpy(pieces), np.append(first, 6)), strict=True):
         for kind in range(KINDS):
             inside = word[:, 1 + KINDS + kind]
             assert scores[1 + kind] == pytest.approx(word[0, 1 + kind] + inside[1:].sum())
@@ -73,7 +104,7 @@ def test_spans_are_in_order_apart_and_made_of_whole_words(
     case: tuple[NDArray[np.float32], NDArray[np.bool_]],
 ) -> None:
     projected, word_start = case
-    spans, confidence = head().read(projected, word_start)
+    spans, confidence = read(projected, word_start)
     assert spans.dtype == np.int32
     assert confidence.dtype == np.float32
     assert spans.shape == (len(confidence), 3)
@@ -87,7 +118,7 @@ def test_spans_are_in_order_apart_and_made_of_whole_words(
 
 def test_spans_of_plain_tags() -> None:
     projected = logits(0, 1, 3, 1, 2, 4, 0, 2)
-    spans, confidence = head().read(projected, np.ones(8, np.bool_))
+    spans, confidence = read(projected, np.ones(8, np.bool_))
     assert spans.tolist() == [[1, 3, 0], [3, 4, 0], [4, 6, 1], [7, 8, 1]]
     assert (confidence > 0.99).all()
 
@@ -95,7 +126,7 @@ def test_spans_of_plain_tags() -> None:
 def test_pieces_of_one_word_are_never_parted() -> None:
     projected = logits(1, 0, 0)
     projected[0] *= 3  # the first piece is surer than both others
-    spans, _ = head().read(projected, np.array([True, False, False]))
+    spans, _ = read(projected, np.array([True, False, False]))
     assert spans.tolist() in ([], [[0, 3, 0]])
 
 
@@ -105,6 +136,6 @@ def test_what_is_projected_has_a_column_for_every_tag() -> None:
 
 
 def test_no_tokens_no_spans() -> None:
-    spans, confidence = head().read(np.zeros((0, TAGS), np.float32), np.zeros(0, np.bool_))
+    spans, confidence = read(np.zeros((0, TAGS), np.float32), np.zeros(0, np.bool_))
     assert spans.shape == (0, 3)
     assert confidence.shape == (0,)

@@ -17,6 +17,7 @@ from models.forward import Forward
 from models.requests import Passage
 from models.weights import load, load_encoder, save_quantised
 from tests.checkpoints import BIO, bert_tensors, config, huggingface_folder, streamer_folder, vocabulary
+from tests.engines import own_rows
 
 LABELS = ("cardiology", "surgery", "radiology")
 
@@ -55,8 +56,8 @@ def test_every_token_logit_equals_transformers_in_any_mix_and_order(tmp_path: Pa
     mix = windows(20, longest=94, seed=seed)
     for order in range(3):
         random.Random(order).shuffle(mix)
-        for window, rows in zip(mix, forward(mix), strict=True):
-            assert np.abs(rows.tokens[0] - expected(window)).max() <= 5e-5
+        for window, rows in zip(mix, own_rows(forward(mix)), strict=True):
+            assert np.abs(rows.numpy() - expected(window)).max() <= 5e-5
 
 
 def test_every_passage_logit_equals_transformers(tmp_path: Path) -> None:
@@ -64,8 +65,8 @@ def test_every_passage_logit_equals_transformers(tmp_path: Path) -> None:
     expected = reference(folder, "BertForSequenceClassification")
     forward = Forward(open_checkpoint(folder), "cpu")
     mix = windows(70, longest=30)
-    for window, rows in zip(mix, forward(mix), strict=True):
-        assert np.abs(rows.classes[0] - expected(window)).max() <= 5e-5
+    for window, row in zip(mix, forward(mix).classes[0].numpy(), strict=True):
+        assert np.abs(row - expected(window)).max() <= 5e-5
 
 
 def test_bio_clinical_bert_size_equals_transformers(tmp_path: Path) -> None:
@@ -79,8 +80,8 @@ def test_bio_clinical_bert_size_equals_transformers(tmp_path: Path) -> None:
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     expected = reference(folder, "BertForTokenClassification")
     mix = windows(4, longest=510)
-    for window, rows in zip(mix, Forward(open_checkpoint(folder), "cpu")(mix), strict=True):
-        assert np.abs(rows.tokens[0] - expected(window)).max() <= 5e-5
+    for window, rows in zip(mix, own_rows(Forward(open_checkpoint(folder), "cpu")(mix)), strict=True):
+        assert np.abs(rows.numpy() - expected(window)).max() <= 5e-5
 
 
 def legacy(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -103,7 +104,8 @@ def without_pooler(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def rows_of(folder: Path) -> list[np.ndarray[Any, Any]]:
-    return [rows.tokens[0] for rows in Forward(open_checkpoint(folder), "cpu")(windows(5, 40))]
+    forward = Forward(open_checkpoint(folder), "cpu")
+    return [rows.numpy() for rows in own_rows(forward(windows(5, 40)))]
 
 
 def same(a: list[np.ndarray[Any, Any]], b: list[np.ndarray[Any, Any]]) -> bool:

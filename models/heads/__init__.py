@@ -1,9 +1,9 @@
 """What a head is: one task on top of the trunk. Heads do not know each other, nor the engine.
 
 A head's life: `HEAD.build(width, settings)` from the manifest's entry; weights loaded by name; `project`
-on the device right after the trunk, on rows of one batch; the projected rows of a passage are put together
-again by window ownership, as float32 on the CPU; then `read` over the whole passage, in NumPy, so that a
-seam between windows can neither lose nor split anything.
+right after the trunk, and `read` after that, both on the device and for a whole batch at once. Whatever a row
+gives is the same whichever rows are beside it. A passage of several windows is put together again from the
+projected rows of its windows and read as a whole, so that a seam can neither lose nor split anything.
 
 Each head file ends in `HEAD = …`. A head is a `torch.nn.Module` and one of the three kinds below, told apart
 by `reads`:
@@ -37,16 +37,18 @@ class Head(Protocol):
     reads: Literal["spans", "assertion", "classes"]
 
     def project(self, hidden: Tensor) -> Tensor:
-        """`hidden` [rows, width] → [rows, k]. Rows: all tokens of a batch; for "classes" its [CLS]es."""
+        """`hidden` [rows, width] → [rows, k], both float32. Rows: tokens; for "classes" [CLS]es."""
         ...
 
 
 class SpansHead(Head, Protocol):
     categories: tuple[str, ...]
 
-    def read(self, projected: Float, word_start: Bool) -> tuple[Int, Float]:
-        """`projected` [tokens, k] of a passage, `word_start` [tokens] → spans, confidences.
+    def read(self, projected: Tensor, word_start: Bool, outside: Bool) -> tuple[Int, Float]:
+        """`projected` [tokens, k] of many windows in a row → spans, confidences.
 
+        `word_start` [tokens]: where a word starts. `outside` [tokens]: [CLS] and [SEP], which are in no span
+        and part what is on either side of them.
         Spans int32 [m, 3]: first token, end token (exclusive), index into `categories`; in order.
         Confidences float32 [m], in 0…1.
         """
@@ -54,8 +56,9 @@ class SpansHead(Head, Protocol):
 
 
 class AssertionHead(Head, Protocol):
-    def read(self, projected: Float, spans: Int) -> Float:
-        """`projected` [tokens, k], `spans` [m, 3] → probabilities [m, 13], each axis summing to 1.
+    def read(self, projected: Tensor, lengths: Int) -> Float:
+        """`projected` [rows, k]: the tokens of each span, one span after the other; `lengths` [m] of them
+        → probabilities [m, 13], each axis summing to 1.
 
         Columns: certainty 5, conditionality 3, association 2, temporality 3, in the order of `types.AXES`.
         """
@@ -66,6 +69,6 @@ class ClassesHead(Head, Protocol):
     task: str
     labels: tuple[str, ...]
 
-    def read(self, projected: Float, sizes: Int) -> Float:
-        """`projected` [windows, k] of a passage, `sizes` [windows]: tokens owned → probabilities [labels]."""
+    def read(self, projected: Tensor) -> Float:
+        """`projected` [windows, k] → probabilities [windows, labels]."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ SIZES = tuple(len(values) for values in AXES.values())
 
 
 class Assertion(nn.Module):
-    """`hidden`: numbers that travel from the device for every token."""
+    """`hidden`: numbers that stand for a token, of which a span's are averaged."""
 
     reads: Literal["assertion"] = "assertion"
 
@@ -34,31 +35,20 @@ class Assertion(nn.Module):
         return F.relu(self.tokens(hidden))
 
     def judge(self, means: Tensor) -> Tensor:
-        """`means` [m, k], a span's projections averaged → logits [m, 13]. For training; `read` equals it."""
+        """`means` [m, k], a span's projections averaged → logits [m, 13]."""
         logits: Tensor = self.axes(F.relu(self.mix(means)))
         return logits
 
-    def read(self, projected: Float, spans: Int) -> Float:
+    def read(self, projected: Tensor, lengths: Int) -> Float:
         """See `AssertionHead.read`."""
-        if not len(spans):
+        if not len(lengths):
             return np.zeros((0, sum(SIZES)), np.float32)
-        sums = np.concatenate([np.zeros((1, projected.shape[1])), projected.cumsum(0, np.float64)])
-        counts = np.maximum(spans[:, 1] - spans[:, 0], 1)
-        means = ((sums[spans[:, 1]] - sums[spans[:, 0]]) / counts[:, None]).astype(np.float32)
-        logits = _linear(self.axes, np.maximum(_linear(self.mix, means), 0))
-        return np.concatenate([_softmax(part) for part in np.split(logits, np.cumsum(SIZES)[:-1], 1)], 1)
-
-
-def _linear(layer: nn.Linear, rows: Float) -> Float:
-    weight, bias = (p.detach().cpu().numpy() for p in (layer.weight, layer.bias))
-    result: Float = rows @ weight.T + bias
-    return result
-
-
-def _softmax(logits: Float) -> Float:
-    exp = np.exp(logits - logits.max(1, keepdims=True))
-    result: Float = exp / exp.sum(1, keepdims=True)
-    return result
+        counts = torch.from_numpy(lengths.astype(np.int64)).to(projected.device)
+        sums = torch.segment_reduce(projected.double(), "sum", lengths=counts, axis=0)
+        logits = self.judge((sums / counts[:, None]).float())
+        axes = torch.split(logits.double(), list(SIZES), 1)
+        result: Float = torch.cat([axis.softmax(1) for axis in axes], 1).float().cpu().numpy()
+        return result
 
 
 HEAD = Assertion

@@ -1,7 +1,8 @@
 """Entities: one linear layer over BIO tags, read word by word.
 
 Method: the log-probabilities of a word's pieces are summed, then the likeliest tag sequence in which an I
-follows a B or I of its own category (Viterbi with hard transitions) is taken.
+follows a B or I of its own category (Viterbi with hard transitions) is taken. Within a word all tags' sums
+lack the same normaliser, so that the logits themselves are summed.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.heads import Bool, Float, Int, Settings
+from models.ranges import ranges
 
 Scores = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
 class Entities(nn.Module):
@@ -37,95 +41,150 @@ class Entities(nn.Module):
         logits: Tensor = self.tags(hidden)
         return logits
 
-    def read(self, projected: Float, word_start: Bool) -> tuple[Int, Float]:
+    def read(self, projected: Tensor, word_start: Bool, outside: Bool) -> tuple[Int, Float]:
         """See `SpansHead.read`. The confidence of a span: its category's probability, averaged over words."""
         if not len(projected):
             return np.zeros((0, 3), np.int32), np.zeros(0, np.float32)
-        first = np.flatnonzero(np.append(True, word_start[1:]))
-        log_probability = _log_softmax(projected.astype(np.float64))
-        words = word_scores(log_probability, first)
-        tags = best_tags(words)
+        starts = word_start | outside
+        starts[1:] |= outside[:-1]
+        starts[0] = True
+        edges = np.append(np.flatnonzero(starts), len(projected))
+        scores = word_scores(projected, edges)
+        tags = scores.argmax(1).cpu().numpy()
+        between = outside[edges[:-1]]
+        tags[between] = 0
+        _mend(tags, scores, between)
         begin, end, category = _runs(tags, len(self.categories))
-        edges = np.append(first, len(projected))
         spans = np.stack([edges[begin], edges[end], category], axis=1).astype(np.int32)
-        return spans, _confidences(log_probability, first, begin, end, category)
+        return spans, _confidences(projected, edges, begin, end, category)
 
 
-def word_scores(log_probability: Scores, first: NDArray[np.intp]) -> Scores:
-    """Piece scores [pieces, tags] → word scores [words, tags]; `first`: the first piece of every word.
+def word_scores(projected: Tensor, edges: Indices) -> Tensor:
+    """Piece scores [pieces, tags] → word scores float64 [words, tags]; word i is pieces `edges[i:i + 2]`.
 
     A word is B when its first piece is B and the others I; O or I when all its pieces are.
     """
-    kinds = (log_probability.shape[1] - 1) // 2
-    scores = np.add.reduceat(log_probability, first, axis=0)
-    rest = scores[:, 1 + kinds :] - log_probability[first, 1 + kinds :]
-    scores[:, 1 : 1 + kinds] = log_probability[first, 1 : 1 + kinds] + rest
+    scores = projected.index_select(0, _to(edges[:-1], projected)).double()
+    pieces = np.diff(edges)
+    several = np.flatnonzero(pieces > 1)
+    if len(several):
+        rest = pieces[several] - 1
+        others = projected.index_select(0, _to(ranges(edges[several] + 1, rest), projected)).double()
+        sums = torch.segment_reduce(others, "sum", lengths=_to(rest, projected), axis=0)
+        outside, _, inside = sums.split([1, *[sums.shape[1] // 2] * 2], 1)  # type: ignore[no-untyped-call]
+        scores[_to(several, projected)] += torch.cat([outside, inside, inside], 1)
     return scores
 
 
-def best_tags(scores: Scores) -> NDArray[np.intp]:
-    """The valid tag sequence [words] of the greatest sum of `scores` [words, tags]."""
-    greedy: NDArray[np.intp] = scores.argmax(1)
-    kinds = (scores.shape[1] - 1) // 2
-    category = np.where(greedy > 0, (greedy - 1) % max(kinds, 1), -1)
-    before = np.append(-1, category[:-1])
-    if not ((greedy > kinds) & (category != before)).any():
-        return greedy  # nothing is better than the best of every word, where that is allowed
-    return _viterbi(scores, kinds)
-
-
-def _viterbi(scores: Scores, kinds: int) -> NDArray[np.intp]:
-    words = len(scores)
-    came_from = np.zeros((words, 1 + 2 * kinds), np.intp)
-    begins, insides = np.arange(1, 1 + kinds), np.arange(1 + kinds, 1 + 2 * kinds)
-    total = scores[0].copy()
-    total[1 + kinds :] = -np.inf
-    for word in range(1, words):
-        best = total.argmax()
-        came_from[word, : 1 + kinds] = best
-        from_begin = total[1 : 1 + kinds] >= total[1 + kinds :]
-        came_from[word, 1 + kinds :] = np.where(from_begin, begins, insides)
-        inside = np.maximum(total[1 : 1 + kinds], total[1 + kinds :])
-        total = scores[word] + np.concatenate([np.full(1 + kinds, total[best]), inside])
-    tags = np.zeros(words, np.intp)
-    tags[-1] = total.argmax()
-    for word in range(words - 1, 0, -1):
-        tags[word - 1] = came_from[word, tags[word]]
+def best_tags(scores: Scores, opens: Bool) -> Indices:
+    """The valid tag sequences [words] of the greatest sum of `scores` [words, tags]; one starts at every word
+    that `opens`, the first among them."""
+    kinds = scores.shape[1] // 2
+    tags: Indices = scores.argmax(1)
+    wrong = _wrong(tags, opens, kinds)
+    if len(wrong):  # elsewhere nothing is better than the best of every word
+        first = np.flatnonzero(opens | _parted(scores, kinds))
+        torn = np.unique(np.searchsorted(first, wrong, side="right") - 1)
+        _viterbi(scores, first[torn], np.diff(np.append(first, len(tags)))[torn], tags)
     return tags
 
 
-def _runs(tags: NDArray[np.intp], kinds: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def _mend(tags: Indices, scores: Tensor, between: Bool) -> None:
+    """Make the best tags of every word valid, in place. Looks only at windows where they are not."""
+    wrong = _wrong(tags, between, scores.shape[1] // 2)
+    if not len(wrong):
+        return
+    borders = np.flatnonzero(between)
+    window = np.unique(np.searchsorted(borders, wrong))
+    start = np.append(-1, borders)[window] + 1
+    lengths = np.append(borders, len(tags))[window] - start
+    words = ranges(start, lengths)
+    opens = np.zeros(len(words), np.bool_)
+    opens[np.cumsum(lengths) - lengths] = True
+    tags[words] = best_tags(scores.index_select(0, _to(words, scores)).cpu().numpy(), opens)
+
+
+def _wrong(tags: Indices, opens: Bool, kinds: int) -> Indices:
+    """Words that are I of a category without a B or I of it right before."""
+    inside = np.flatnonzero(tags > kinds)
+    before = np.where((inside > 0) & ~opens[inside], tags[inside - 1], 0)
+    own = tags[inside]
+    wrong: Indices = inside[(before != own) & (before != own - kinds)]
+    return wrong
+
+
+def _parted(scores: Scores, kinds: int) -> Bool:
+    """Words at which the best sequence has no I, whatever was before: each I is worth less than the B.
+
+    The best way to the word before that ends in a category falls short of the best way to it at all by what
+    its own B and I fall short of its O and all its B; so an I must make up for that first.
+    """
+    begin, inside = scores[:, 1 : 1 + kinds], scores[:, 1 + kinds :]
+    short = np.minimum(np.maximum(begin, inside) - scores[:, : 1 + kinds].max(1, keepdims=True), 0)
+    parted = np.ones(len(scores), np.bool_)
+    parted[1:] = (short[:-1] + inside[1:] < begin[1:]).all(1)
+    return parted
+
+
+def _viterbi(scores: Scores, first: Indices, lengths: Indices, tags: Indices) -> None:
+    """The best tags of the stretches of words that start at `first`, put into `tags`; all stretches at once,
+    word by word. None of them starts with an I."""
+    kinds = scores.shape[1] // 2
+    order = np.argsort(-lengths, kind="stable")
+    first, lengths = first[order], lengths[order]
+    going = np.searchsorted(-lengths, -np.arange(lengths[0] + 1)).tolist()  # stretches of more than n words
+    total = scores[first]
+    total[:, 1 + kinds :] = -np.inf
+    last = total.argmax(1)
+    came_from: list[tuple[Indices, Bool]] = []
+    for word in range(1, len(going) - 1):
+        before = total[: going[word]]
+        best = before.argmax(1)
+        begin, inside = before[:, 1 : 1 + kinds], before[:, 1 + kinds :]
+        came_from.append((best, begin >= inside))
+        total = scores[first[: going[word]] + word]
+        total[:, : 1 + kinds] += np.take_along_axis(before, best[:, None], 1)
+        total[:, 1 + kinds :] += np.maximum(begin, inside)
+        last[: going[word]] = total.argmax(1)
+    for word in range(len(going) - 2, 0, -1):
+        now = last[: going[word]]
+        tags[first[: going[word]] + word] = now
+        best, from_begin = came_from[word - 1]
+        category = np.maximum(now - 1 - kinds, 0)
+        opened = from_begin[np.arange(len(now)), category]
+        now[:] = np.where(now > kinds, np.where(opened, now - kinds, now), best)
+    tags[first] = last
+
+
+def _runs(tags: Indices, kinds: int) -> tuple[Indices, Indices, Indices]:
     """First word, end word (exclusive) and category of every entity in a valid tag sequence."""
-    begin = np.flatnonzero((tags >= 1) & (tags <= kinds))
-    outside = np.append(np.flatnonzero(tags <= kinds), len(tags))
-    end = outside[np.searchsorted(outside, begin, side="right")]
-    return begin, end, tags[begin] - 1
+    words = np.flatnonzero(tags)
+    found = tags[words]
+    opens = np.flatnonzero(found <= kinds)
+    begin = words[opens]
+    end = words[np.append(opens[1:], len(words)) - 1] + 1 if len(words) else begin
+    return begin, end, found[opens] - 1
 
 
-def _confidences(
-    log_probability: Scores,
-    first: NDArray[np.intp],
-    begin: NDArray[np.intp],
-    end: NDArray[np.intp],
-    category: NDArray[np.intp],
-) -> Float:
+def _confidences(projected: Tensor, edges: Indices, begin: Indices, end: Indices, category: Indices) -> Float:
     if not len(begin):
         return np.zeros(0, np.float32)
-    kinds = (log_probability.shape[1] - 1) // 2
-    probability = np.exp(log_probability[:, 1:])
-    either = probability[:, :kinds] + probability[:, kinds:]
-    pieces = np.diff(np.append(first, len(either)))
-    words = np.add.reduceat(either, first, axis=0) / pieces[:, None]
-    sums = np.concatenate([np.zeros((1, kinds)), words.cumsum(0)])
-    mean = (sums[end, category] - sums[begin, category]) / (end - begin)
+    lengths = edges[end] - edges[begin]
+    tokens = projected.index_select(0, _to(ranges(edges[begin], lengths), projected)).double()
+    likely = (tokens - tokens.amax(1, keepdim=True)).exp_()
+    columns = 1 + np.repeat(category, lengths)
+    both = likely.gather(1, _to(np.stack([columns, columns + projected.shape[1] // 2], 1), projected))
+    probability = (both.sum(1) / likely.sum(1)).cpu().numpy()
+    words = end - begin
+    pieces = np.diff(edges)[ranges(begin, words)]
+    weights = np.repeat(1 / (pieces * np.repeat(words, words)), pieces)
+    mean = np.add.reduceat(probability * weights, np.cumsum(lengths) - lengths)
     confidences: Float = np.clip(mean, 0.0, 1.0).astype(np.float32)
     return confidences
 
 
-def _log_softmax(logits: Scores) -> Scores:
-    shifted: Scores = logits - logits.max(1, keepdims=True)
-    result: Scores = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return result
+def _to(indices: Indices, like: Tensor) -> Tensor:
+    return torch.from_numpy(indices).to(like.device)
 
 
 HEAD = Entities

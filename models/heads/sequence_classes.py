@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.heads import Float, Int, Settings
+from models.heads import Float, Settings
 
 
 class SequenceClasses(nn.Module):
@@ -34,14 +33,12 @@ class SequenceClasses(nn.Module):
         logits: Tensor = self.classifier(torch.tanh(self.pooler(hidden)))
         return logits
 
-    def read(self, projected: Float, sizes: Int) -> Float:
-        """See `ClassesHead.read`. Windows are averaged by the tokens they own."""
-        if self._independent:
-            probabilities = 1 / (1 + np.exp(-projected))
-        else:
-            exp = np.exp(projected - projected.max(1, keepdims=True))
-            probabilities = exp / exp.sum(1, keepdims=True)
-        return np.average(probabilities, axis=0, weights=sizes).astype(np.float32)
+    def read(self, projected: Tensor) -> Float:
+        """See `ClassesHead.read`."""
+        own = projected.double()  # a row of any length has the same bits in every company, once rounded
+        probabilities = own.sigmoid() if self._independent else own.softmax(1)
+        result: Float = probabilities.float().cpu().numpy()
+        return result
 
 
 HEAD = SequenceClasses

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from models.heads import Bool, Float, Int, Settings
 from models.huggingface import split_label
+from models.ranges import ranges
 
 OPENS, CLOSES = ("B", "S", "U"), ("E", "L", "S", "U")
 
@@ -39,7 +41,7 @@ class TokenClasses(nn.Module):
         logits: Tensor = self.classifier(hidden)
         return logits
 
-    def read(self, projected: Float, word_start: Bool) -> tuple[Int, Float]:
+    def read(self, projected: Tensor, word_start: Bool, outside: Bool) -> tuple[Int, Float]:
         """See `SpansHead.read`. The best label of every token on its own; neighbours of one category join,
         unless the left one closes (L, E, U, S) or the right one opens (B, U, S).
 
@@ -48,18 +50,28 @@ class TokenClasses(nn.Module):
         """
         if not len(projected):
             return np.zeros((0, 3), np.int32), np.zeros(0, np.float32)
-        exp = np.exp(projected - projected.max(1, keepdims=True))
-        best = exp.argmax(1)
-        probability = exp.max(1) / exp.sum(1)
-        category, opens, closes = self._category[best], self._opens[best], self._closes[best]
+        best = projected.argmax(1).cpu().numpy()
+        category = self._category[best]
+        category[outside] = -1
         starts = np.ones(len(best), dtype=np.bool_)
-        starts[1:] = (category[1:] != category[:-1]) | opens[1:] | closes[:-1]
+        starts[1:] = (category[1:] != category[:-1]) | self._opens[best[1:]] | self._closes[best[:-1]]
         first = np.flatnonzero(starts)
         end = np.append(first[1:], len(best))
-        mean = np.add.reduceat(probability, first) / (end - first)
         entity = category[first] >= 0
-        spans = np.stack([first, end, category[first]], axis=1)[entity]
-        return spans.astype(np.int32), mean[entity].astype(np.float32)
+        first, end = first[entity], end[entity]
+        spans = np.stack([first, end, category[first]], axis=1).astype(np.int32)
+        return spans, _confidences(projected, first, end - first)
+
+
+def _confidences(projected: Tensor, first: np.ndarray, lengths: np.ndarray) -> Float:
+    if not len(first):
+        return np.zeros(0, np.float32)
+    rows = torch.from_numpy(ranges(first, lengths)).to(projected.device)
+    tokens = projected.index_select(0, rows).double()
+    likely = (tokens - tokens.amax(1, keepdim=True)).exp_()
+    probability = (1 / likely.sum(1)).cpu().numpy()
+    mean: Float = (np.add.reduceat(probability, np.cumsum(lengths) - lengths) / lengths).astype(np.float32)
+    return mean
 
 
 HEAD = TokenClasses
