@@ -71,13 +71,43 @@ class FeatureDictionary:
         """Feature masks uint8 [n] of the tokens at `starts`, `ends` (code points of `text`). Linear time."""
         if not len(starts):
             return np.zeros(0, np.uint8)
-        classes = _classes(text)
-        written = _words(classes)
-        first = np.minimum(starts, len(text) - 1)
-        masks = written[first]
-        if self._automaton is not None:
-            _mark(self._automaton, text, classes > 0, masks, starts, ends)
+        masks = written(text)[np.minimum(starts, len(text) - 1)]
+        self.mark(text, masks, starts, ends)
         return masks
+
+    def mark(
+        self, text: str, masks: NDArray[np.uint8], starts: NDArray[np.int32], ends: NDArray[np.int32]
+    ) -> None:
+        """Set the bits of names in the tokens' `masks`. No name holds a line break."""
+        if self._automaton is None:
+            return
+        for index, spans in enumerate(_names(self._automaton, text)):
+            if spans:
+                begin, end = np.array(spans, np.int64).T
+                which = np.searchsorted(begin, starts, side="right") - 1
+                inside = (which >= 0) & (starts < end[which]) & (ends > starts)
+                opens = inside & np.append(True, which[1:] != which[:-1])
+                opens |= inside & np.append(True, ~inside[:-1])
+                masks[opens] |= np.uint8(8 << 2 * index)
+                masks[inside & ~opens] |= np.uint8(16 << 2 * index)
+
+
+def written(text: str) -> NDArray[np.uint8]:
+    """How the word at every character is written; words are runs of letters and digits, elsewhere is 0."""
+    classes = _classes(text)
+    word = classes > 0
+    opens = np.flatnonzero(np.append(True, word[1:] != word[:-1]))
+    sizes = np.diff(np.append(opens, len(classes)))
+    first = classes[opens]
+    present = np.bitwise_or.reduceat(classes, opens)
+    uppers = np.add.reduceat((classes == _UPPER).astype(np.int32), opens)
+    how = np.full(len(opens), MIXED, np.uint8)
+    how[uppers == 0] = LOWER
+    how[(uppers == 1) & (first == _UPPER)] = CAPITALISED
+    how[(uppers == sizes) & (sizes > 1)] = CAPITALS
+    how[present & _DIGIT > 0] = DIGIT
+    how[present & (_UPPER | _LOWER | _DIGIT) == 0] = 0
+    return np.repeat(how, sizes)
 
 
 def _automaton(kinds: dict[str, int]) -> Any:
@@ -88,40 +118,22 @@ def _automaton(kinds: dict[str, int]) -> Any:
     return automaton
 
 
-def _mark(
-    automaton: Any,
-    text: str,
-    word: NDArray[np.bool_],
-    masks: NDArray[np.uint8],
-    starts: NDArray[np.int32],
-    ends: NDArray[np.int32],
-) -> None:
-    """Set the dictionary bits in `masks`."""
-    for index, spans in enumerate(_matches(automaton, text.translate(_TO_LOWER), word)):
-        if not spans:
-            continue
-        begin, end = np.array(spans, np.int64).T
-        which = np.searchsorted(begin, starts, side="right") - 1
-        inside = (which >= 0) & (starts < end[which]) & (ends > starts)
-        opens = inside & np.append(True, which[1:] != which[:-1])
-        opens |= inside & np.append(True, ~inside[:-1])
-        masks[opens] |= np.uint8(8 << 2 * index)
-        masks[inside & ~opens] |= np.uint8(16 << 2 * index)
-
-
-def _matches(automaton: Any, lowered: str, word: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
+def _names(automaton: Any, text: str) -> list[list[tuple[int, int]]]:
     """Per kind: the leftmost longest names on word boundaries, in order, not overlapping."""
     found: list[dict[int, int]] = [{} for _ in KINDS]
-    edge = np.ones(len(word) + 1, np.bool_)
-    edge[1:-1] = ~(word[1:] & word[:-1])
-    edges = edge.tolist()
-    for last, (length, bits) in automaton.iter(lowered):
+    for last, (length, bits) in automaton.iter(text.lower() if text.isascii() else text.translate(_TO_LOWER)):
         start, end = last + 1 - length, last + 1
-        if edges[start] and edges[end]:
+        if not (_inside_word(text, start) or _inside_word(text, end)):
             for index, spans in enumerate(found):
                 if bits >> index & 1:
                     spans[start] = end  # later matches from one start are longer
     return [_leftmost(spans) for spans in found]
+
+
+def _inside_word(text: str, place: int) -> bool:
+    if not 0 < place < len(text):
+        return False
+    return _character_class(text[place - 1]) > 0 and _character_class(text[place]) > 0
 
 
 def _leftmost(spans: dict[int, int]) -> list[tuple[int, int]]:
@@ -141,20 +153,3 @@ def _classes(text: str) -> NDArray[np.uint8]:
         values, where = np.unique(codes[foreign], return_inverse=True)
         classes[foreign] = np.array([_character_class(chr(code)) for code in values], np.uint8)[where]
     return classes
-
-
-def _words(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """How the word at every character is written; words are runs of letters and digits."""
-    word = classes > 0
-    opens = np.flatnonzero(np.append(True, word[1:] != word[:-1]))
-    sizes = np.diff(np.append(opens, len(classes)))
-    first = classes[opens]
-    present = np.bitwise_or.reduceat(classes, opens)
-    uppers = np.add.reduceat((classes == _UPPER).astype(np.int32), opens)
-    written = np.full(len(opens), MIXED, np.uint8)
-    written[uppers == 0] = LOWER
-    written[(uppers == 1) & (first == _UPPER)] = CAPITALISED
-    written[(uppers == sizes) & (sizes > 1)] = CAPITALS
-    written[present & _DIGIT > 0] = DIGIT
-    written[present & (_UPPER | _LOWER | _DIGIT) == 0] = 0
-    return np.repeat(written, sizes)

@@ -155,7 +155,7 @@ def test_a_passage_that_could_not_be_read_is_a_fault(uncased: Reader) -> None:
 def test_a_passage_beyond_all_measure_is_a_fault_and_costs_nothing(
     uncased: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.reader.MOST_TOKENS", 3)
+    monkeypatch.setattr("models.tokeniser.MOST_TOKENS", 3)
     three, four = uncased.tokenise(["no no no", "no no no no"])
     assert isinstance(uncased.findings("no no no", three, Answer()), Findings)
     assert len(four) == 0
