@@ -58,5 +58,5 @@ $(UV):
 $(VENV)/.ready: pyproject.toml uv.lock $(UV)
 	@echo "Setting up .venv (torch brings its GPU libraries: several GB, once)"
 	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
-	@$(UV) sync --frozen --all-extras --all-groups
+	@$(UV) sync --frozen --all-extras --group dev
 	@touch $@

@@ -66,7 +66,7 @@ class Encoder(nn.Module):
         Returns [tokens, width].
         """
         hidden: Tensor = (
-            self.words(ids) + self.positions(_positions(lengths, ids.device)) + self.types.weight[0]
+            self.words(ids) + self.positions(positions(lengths, ids.device)) + self.types.weight[0]
         )
         if self.features is not None and features is not None:
             hidden = hidden + self.features(features.int())
@@ -76,7 +76,7 @@ class Encoder(nn.Module):
         return hidden
 
 
-def _positions(lengths: list[int], device: torch.device) -> Tensor:
+def positions(lengths: list[int], device: torch.device) -> Tensor:
     """Each token's place in its own window: [0 … n₁-1, 0 … n₂-1, …]."""
     sizes = torch.tensor(lengths)
     starts = torch.repeat_interleave(sizes.cumsum(0) - sizes, sizes)

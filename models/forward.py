@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, cast
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from models.blocks import in_blocks
 from models.checkpoint import Checkpoint
+from models.encoder import Encoder
 from models.precision import Precision
 from models.requests import Passage
 from models.weights import load
@@ -41,7 +42,7 @@ class Forward:
         self.precision = precision
         self.device = torch.device(device)
         encoder, self.heads = load(checkpoint, self.device)
-        self._encoder = in_blocks(encoder)
+        self._encoder = _trunk(encoder, self.device, precision)
         for head in (self.heads.spans, self.heads.assertion, *self.heads.classes):
             if head is not None:
                 in_blocks(cast(nn.Module, head))
@@ -75,6 +76,14 @@ class Forward:
         if self.device.type == "cpu":
             return tensor
         return tensor.pin_memory().to(self.device, non_blocking=True)
+
+
+def _trunk(encoder: Encoder, device: torch.device, precision: Precision) -> Callable[..., Tensor]:
+    if device.type != "cpu" or precision == "fp32":
+        return in_blocks(encoder)
+    from models.trunk import Trunk  # its compiler takes a second to import
+
+    return Trunk(encoder, precision)
 
 
 def choose_device(device: str) -> str:
