@@ -12,12 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from models import calibration
 from models.answers import Answers, PassageFault
 from models.assemble import assemble
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.engine import Engine
 from models.errors import EngineError
 from models.passages import split
+from models.precision import Precision, Wanted
 from models.reader import Reader, Tokens
 from models.sections import find_sections
 from models.types import Annotation, Findings, Note, Passage, Section, Timings
@@ -28,15 +30,21 @@ Prepared = tuple[Note, list[Section], list[Passage], list[Tokens]]
 class Annotator:
     """Reads notes with one checkpoint, in this process. Close it, or use it in a `with` statement."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
-        self._pipeline = checkpoint.pipeline
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: Precision = "fp32") -> None:
+        self._pipeline = checkpoint.in_precision(precision).pipeline
         self._reader = Reader(checkpoint)
-        self._engine = Engine(checkpoint, device)
+        self._engine = Engine(checkpoint, device, precision=precision)
 
     @classmethod
-    def load(cls, checkpoint: str | Path | None = None, device: str = "auto") -> Self:
-        """From a folder or a hub name; without one, the checkpoint that ships. Raises `CheckpointError`."""
-        return cls(open_checkpoint(checkpoint), device)
+    def load(
+        cls, checkpoint: str | Path | None = None, device: str = "auto", precision: Wanted = "fp32"
+    ) -> Self:
+        """From a folder or a hub name; without one, the checkpoint that ships.
+
+        `precision` "auto": what a short measurement finds fastest on this device. Raises `CheckpointError`.
+        """
+        opened = open_checkpoint(checkpoint)
+        return cls(opened, device, calibration.choose(opened, device, precision).prepare())
 
     def annotate(self, note: Note | str) -> Annotation:
         """The record of one note; a bare text gets an id made from its content.

@@ -7,8 +7,8 @@ Two layouts are read: our own (`manifest.json` names every file with its SHA-256
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,15 +19,20 @@ from tokenizers import Tokenizer
 
 from models import huggingface
 from models.errors import CheckpointError
+from models.precision import Precision
 from models.shape import EncoderConfig
 from models.types import Pipeline
 
 DEFAULT = Path(__file__).parent / "checkpoints" / "clinical-mini"
 MANIFEST = "manifest.json"
+ACCEPTED = "-accepted.json"
+"""Of a file beside the checkpoint that is no part of it: a measurement of its loss in some precision."""
 FORMAT_VERSION = 1
 READING_CODE = (
+    "answers.py",
     "assemble.py",
     "blocks.py",
+    "checkpoint.py",
     "cues.*",
     "encoder.py",
     "engine.py",
@@ -35,16 +40,26 @@ READING_CODE = (
     "forward.py",
     "heads/*.py",
     "huggingface.py",
+    "kernels*.py",
     "passages.py",
+    "ranges.py",
     "reader.py",
+    "reading.py",
     "requests.py",
     "sections.*",
     "sentences.py",
+    "shape.py",
+    "stretches.py",
+    "tokeniser.py",
+    "trunk*.py",
     "types.py",
     "weights.py",
     "windows.py",
+    "wire.py",
 )
 """Whatever can change an answer: part of the fingerprint, and so of every cache key."""
+TRUNK_CODE = ("blocks*.py", "cuda*.py", "encoder*.py", "int8*.py", "kernels*.py", "trunk*.py", "weights.py")
+"""How the trunk computes: a measured loss of precision holds for this code alone."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -60,11 +75,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     heads: tuple[dict[str, Any], ...]
     files: dict[str, str]
     sha256: str
+    precisions: dict[str, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A verified checkpoint. `window` counts [CLS] and [SEP]; `heads` are the manifest's entries."""
+    """A verified checkpoint. `window` counts [CLS] and [SEP]; `heads` are the manifest's entries.
+
+    `weights_sha` stands for the weights alone; `precisions` is what its makers measured of each precision:
+    `{"int8": {"f1_loss": points of F1, "on": what it was measured on}}`.
+    """
 
     folder: Path
     layout: Literal["streamer", "huggingface"]
@@ -79,6 +99,15 @@ class Checkpoint:
     tokenizer: Tokenizer = field(repr=False, compare=False)
     cls_id: int
     sep_id: int
+    weights_sha: str = ""
+    precisions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def in_precision(self, precision: Precision) -> Checkpoint:
+        """The same as it reads in `precision`; each has a fingerprint of its own, fp32 the plain one."""
+        if precision == "fp32":
+            return self
+        digest = hashlib.sha256(f"{self.fingerprint}/{precision}".encode())
+        return replace(self, fingerprint=digest.hexdigest()[:16])
 
     @property
     def pipeline(self) -> Pipeline:
@@ -135,7 +164,8 @@ def open_checkpoint(path: str | Path | None = None) -> Checkpoint:
 
 def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write `manifest.json` over the folder's other files, with their hashes and its own."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name not in (MANIFEST, "README.md"))
+    own = (p for p in folder.iterdir() if p.is_file() and not p.name.endswith(ACCEPTED))
+    files = sorted(p for p in own if p.name not in (MANIFEST, "README.md"))
     sealed = {**manifest, "format": "streamer-checkpoint", "formatVersion": FORMAT_VERSION}
     sealed |= {"files": {p.name: sha256_of(p) for p in files}}
     sealed |= {"sha256": _own_hash(sealed)}
@@ -180,6 +210,8 @@ def _open_ours(folder: Path) -> Checkpoint:
         tokenizer=tokenizer,
         cls_id=huggingface.special(tokenizer, "[CLS]", folder),
         sep_id=huggingface.special(tokenizer, "[SEP]", folder),
+        weights_sha=manifest.files.get("weights.safetensors", manifest.sha256),
+        precisions=manifest.precisions,
     )
 
 
@@ -207,6 +239,7 @@ def _open_huggingface(folder: Path) -> Checkpoint:
         tokenizer=tokenizer,
         cls_id=huggingface.special(tokenizer, "[CLS]", folder),
         sep_id=huggingface.special(tokenizer, "[SEP]", folder),
+        weights_sha=_together(hashes[path.name] for path in layout.weights),
     )
 
 
@@ -222,11 +255,20 @@ def _own_hash(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(rest, order="sorted")).hexdigest()
 
 
+def _together(hashes: Iterable[str]) -> str:
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+
+
 def _fingerprint(content: str) -> str:
     """16 hex digits over the checkpoint's content and the code that reads with it."""
+    return code_hash(READING_CODE, content)[:16]
+
+
+def code_hash(patterns: Iterable[str], content: str = "") -> str:
+    """SHA-256 over `content` and the files of this package that match."""
     here = Path(__file__).parent
     digest = hashlib.sha256(content.encode())
-    for pattern in READING_CODE:
+    for pattern in patterns:
         for path in sorted(here.glob(pattern)):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()

@@ -21,6 +21,7 @@ from models import wire
 from models.answers import Answers
 from models.checkpoint import Checkpoint
 from models.errors import EngineError, RequestRefused
+from models.precision import Precision
 from models.reader import PassageFault, Reader, Tokens
 from models.types import Findings, Lane, Passage
 
@@ -60,6 +61,7 @@ class EngineClient:
         self._tokens = 0
         self._room = asyncio.Condition()
         self._instance: str | None = None
+        self._precision: Precision | None = None
         self._heard = float("-inf")
         self._connected = asyncio.Event()
         self._failed: EngineError | None = None
@@ -83,6 +85,17 @@ class EngineClient:
         await self._connected.wait()
         if self._failed:
             raise self._failed
+
+    @property
+    def precision(self) -> Precision:
+        """In which the engine reads; known once it has welcomed us, and the same from then on."""
+        assert self._precision is not None
+        return self._precision
+
+    @property
+    def failed(self) -> EngineError | None:
+        """Why no read will ever succeed again, if so: the worker has to be started anew."""
+        return self._failed
 
     @property
     def alive(self) -> bool:
@@ -202,8 +215,15 @@ class EngineClient:
                     f"{self._fingerprint}; start both from the same checkpoint and version"
                 )
             )
+        elif message.precision != (self._precision or message.precision):
+            self._fail(
+                EngineError(
+                    f"the engine came back reading in {message.precision}, this worker's records are of "
+                    f"{self._precision}; the worker has to be started anew"
+                )
+            )
         elif self._instance is None:
-            self._instance = message.instance
+            self._instance, self._precision = message.instance, message.precision
             for asked in self._outstanding.values():
                 self._send(asked.frames)
             self._connected.set()

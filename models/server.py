@@ -22,10 +22,11 @@ import msgspec
 import zmq
 import zmq.asyncio
 
-from models import wire
+from models import calibration, wire
 from models.answers import Answers
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.errors import EngineError
+from models.precision import ACCEPTED_LOSS, Wanted
 
 if TYPE_CHECKING:
     from models.engine import Engine, Observer
@@ -41,6 +42,8 @@ def serve(
     address: str,
     device: str = "auto",
     *,
+    precision: Wanted = "fp32",
+    accept_loss: float = ACCEPTED_LOSS,
     budget: int | None = None,
     observer: Observer | None = None,
     ready: Callable[[], None] | None = None,
@@ -48,14 +51,16 @@ def serve(
 ) -> None:
     """Serve a checkpoint at `ipc://…` until SIGTERM or SIGINT. `ready` is called when requests are taken.
 
-    Raises `CheckpointError` or `EngineError` if it cannot start. A batch longer than `hang_seconds` on the
-    device ends the process with exit code 1.
+    `precision` "auto": what is fastest on this device; int8 only if it loses at most `accept_loss` points of
+    F1. Raises `CheckpointError` or `EngineError` if it cannot start. A batch that is on the device for longer
+    than `hang_seconds` ends the process with exit code 1.
     """
     path = socket_path(address)
     opened = open_checkpoint(checkpoint)
+    chosen = calibration.choose(opened, device, precision, accept_loss).prepare()
     from models.engine import Engine  # torch takes seconds to import: a bad call or checkpoint is told before
 
-    engine = Engine(opened, device, budget, observer=observer, on_bug=_end)
+    engine = Engine(opened, device, budget, observer=observer, on_bug=_end, precision=chosen)
     try:
         asyncio.run(_until_told(Server(engine, opened, hang_seconds), path, ready))
     finally:
@@ -92,7 +97,7 @@ class Server:
 
     def __init__(self, engine: Engine, checkpoint: Checkpoint, hang_seconds: float = 30.0) -> None:
         self._engine = engine
-        self._fingerprint = checkpoint.fingerprint
+        self._fingerprint, self._precision = checkpoint.fingerprint, engine.precision
         self._shape = checkpoint.encoder
         self._instance = uuid.uuid4().hex
         self._hang_seconds = hang_seconds
@@ -151,7 +156,7 @@ class Server:
                 0, f"protocol {hello.version}: this engine speaks {wire.VERSION}; update the older"
             )
         self._workers.setdefault(identity, _Worker()).seen = time.monotonic()
-        return wire.Welcome(wire.VERSION, self._fingerprint, self._instance)
+        return wire.Welcome(wire.VERSION, self._fingerprint, self._instance, self._precision)
 
     def _read(
         self, identity: bytes, worker: _Worker, message: wire.Read, arrays: Sequence[bytes]

@@ -6,16 +6,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 from rich.console import Console
 
-from models.annotator import Annotator
+from models import calibration
+from models.checkpoint import open_checkpoint
 from models.types import Note
 from streamer import formats, show
 from streamer.errors import NoteError, SettingError
 from streamer.settings import Settings
+
+if TYPE_CHECKING:
+    from models.annotator import Annotator
 
 TOGETHER = 32
 """Notes handed to the encoder at once, so that its batches are full."""
@@ -34,7 +38,12 @@ def run(files: Sequence[Path], settings: Settings, *, show_text: bool = False) -
                 f"{path} is not a file; give JSONL notes, single notes, or nothing for standard input"
             )
     failed = 0
-    with Annotator.load(settings.checkpoint, device=settings.device) as annotator:
+    checkpoint = open_checkpoint(settings.checkpoint)
+    chosen = calibration.choose(checkpoint, settings.device, settings.precision, settings.accept_loss)
+    precision = chosen.prepare()
+    from models.annotator import Annotator  # imports torch, before which the choice is prepared
+
+    with Annotator(checkpoint, settings.device, precision) as annotator:
         items = _items(files)
         while chunk := list(islice(items, TOGETHER)):
             failed += _answer(chunk, annotator, show_text)

@@ -16,6 +16,7 @@ from streamer.endpoints import Health
 from streamer.errors import SettingError
 from streamer.pipeline import Destinations, NotePipeline
 from streamer.settings import Settings
+from streamer.topics import Incoming, Outgoing
 from streamer.worker import Worker
 
 
@@ -26,8 +27,8 @@ def main(settings: Settings) -> int:
 
 
 async def _main(settings: Settings) -> int:
-    async with _pipeline(settings, _checkpoint(settings)) as (pipeline, engine):
-        worker = Worker(settings, pipeline.annotate, engine, ready_file(settings.state_dir, os.getpid()))
+    async with _reading(settings, _checkpoint(settings)) as reading:
+        worker = Worker(settings, reading.annotate, reading, ready_file(settings.state_dir, os.getpid()))
         with _page(settings, worker.health):
             return await worker.run()
 
@@ -35,21 +36,68 @@ async def _main(settings: Settings) -> int:
 def _checkpoint(settings: Settings) -> Checkpoint:
     checkpoint = open_checkpoint(settings.checkpoint)
     checkpoint.require_heads()
-    metrics.describe(topics.VERSION, checkpoint.fingerprint, checkpoint.categories)
     return checkpoint
 
 
+class Reading:
+    """The engine and what is put around it once it is known in which precision it reads.
+
+    That is part of what names a finding in the cache, and of every record.
+    """
+
+    def __init__(self, settings: Settings, checkpoint: Checkpoint, engine: EngineClient) -> None:
+        self._settings, self._checkpoint, self._engine = settings, checkpoint, engine
+        self._cache: Cache | None = None
+        self._pipeline: NotePipeline | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._engine.alive
+
+    @property
+    def failed(self) -> Exception | None:
+        return self._engine.failed
+
+    async def connect(self) -> None:
+        """Returns when the engine has welcomed us. Raises `EngineError` if it does not fit."""
+        await self._engine.connect()
+        checkpoint = self._checkpoint.in_precision(self._engine.precision)
+        metrics.describe(topics.VERSION, checkpoint.fingerprint, checkpoint.categories)
+        self._cache = _cache(self._settings, checkpoint)
+        to = Destinations(
+            self._settings.output_topic, self._settings.dead_letter_topic, self._settings.max_note_bytes
+        )
+        self._pipeline = NotePipeline(self._engine, self._cache, checkpoint.pipeline, to)
+
+    async def annotate(self, incoming: Incoming) -> Outgoing:
+        """As `NotePipeline.annotate`; only after `connect`."""
+        assert self._pipeline is not None
+        return await self._pipeline.annotate(incoming)
+
+    async def close(self) -> None:
+        await self._engine.close()
+        if self._cache is not None:
+            await self._cache.close()
+
+
 @asynccontextmanager
-async def _pipeline(
-    settings: Settings, checkpoint: Checkpoint
-) -> AsyncIterator[tuple[NotePipeline, EngineClient]]:
+async def _reading(settings: Settings, checkpoint: Checkpoint) -> AsyncIterator[Reading]:
     if settings.engine_address is None:
         raise SettingError(
             "a worker needs to know where its engine listens: set STREAMER_ENGINE_ADDRESS=ipc:///a/path, "
             "the same for `streamer engine`"
         )
+    await _cache(settings, checkpoint).close()  # a setting that cannot be used is refused at once
+    reading = Reading(settings, checkpoint, EngineClient(settings.engine_address, checkpoint))
+    try:
+        yield reading
+    finally:
+        await reading.close()
+
+
+def _cache(settings: Settings, checkpoint: Checkpoint) -> Cache:
     secrets = (settings.cache_secret, settings.cache_secret_previous)
-    cache = Cache(
+    return Cache(
         settings.redis_url,
         [secret.get_secret_value() for secret in secrets if secret is not None],
         checkpoint.fingerprint,
@@ -57,13 +105,6 @@ async def _pipeline(
         settings.cache_timeout_ms / 1000,
         metrics.CacheObserver(),
     )
-    engine = EngineClient(settings.engine_address, checkpoint)
-    to = Destinations(settings.output_topic, settings.dead_letter_topic, settings.max_note_bytes)
-    try:
-        yield NotePipeline(engine, cache, checkpoint.pipeline, to), engine
-    finally:
-        await engine.close()
-        await cache.close()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from models.precision import ACCEPTED_LOSS, Wanted
 from streamer.errors import SettingError
 
 SETTINGS_FILE = "streamer.toml"
@@ -36,6 +37,13 @@ class Settings(BaseSettings):
     redis: SecretStr | None = Field(None, description="redis:// or rediss:// address; none: no cache")
     checkpoint: str = Field(str(SHIPPED_CHECKPOINT), description="checkpoint folder, or a hub name")
     device: Literal["auto", "cuda", "cpu"] = "auto"
+    precision: Wanted = Field("auto", description="of the encoder; auto: the fastest that is exact enough")
+    accept_loss: float = Field(
+        ACCEPTED_LOSS,
+        ge=0,
+        le=100,
+        description="points of F1 that int8 may lose, as measured by `streamer accept`",
+    )
     workers: int = Field(1, ge=1, le=256, description="worker processes of `streamer run`")
     engine_address: str | None = Field(None, description="ipc:// socket that engine and workers share")
     token_budget: int | None = Field(

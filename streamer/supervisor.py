@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from models import acceptance
+from models.checkpoint import open_checkpoint
 from models.errors import EngineError
 from streamer import brokers, logs, metrics
 from streamer import settings as configuration
@@ -36,9 +38,12 @@ CLEAN = (None, 0, -signal.SIGTERM)
 def run(settings: Settings) -> int:
     """A node until SIGTERM: engine, workers, metrics page; gives the exit code.
 
-    Raises SettingError or WorldError when the brokers or the topics are not there to begin with.
+    Raises SettingError or WorldError when the brokers or the topics are not there to begin with, and
+    CheckpointError for a precision that is not accepted.
     """
     logs.configure()
+    if settings.precision in acceptance.NEEDS_ACCEPTANCE:
+        acceptance.require(open_checkpoint(settings.checkpoint), settings.precision, settings.accept_loss)
     asyncio.run(_check(settings))
     with _state(settings) as folder:
         node = metrics.Node(folder / "metrics")
@@ -86,6 +91,8 @@ def run_engine(settings: Settings) -> int:
                 settings.checkpoint,
                 settings.engine_address,
                 settings.device,
+                precision=settings.precision,
+                accept_loss=settings.accept_loss,
                 budget=settings.token_budget,
                 observer=metrics.EngineObserver(),
                 ready=ready,

@@ -43,11 +43,14 @@ class Engine(Protocol):
 
     @property
     def alive(self) -> bool: ...
+    @property
+    def failed(self) -> Exception | None: ...
     async def connect(self) -> None: ...
 
 
 class _NoEngine:
     alive = True
+    failed = None
 
     async def connect(self) -> None:
         return
@@ -149,6 +152,9 @@ class Worker:
         while True:
             if self._app.crashed or (starting.done() and starting.exception()):
                 self.fail(self._app.crash_reason or starting.exception() or RuntimeError())
+                return
+            if self._joining and self._engine.failed:  # e.g. it reads otherwise now
+                self.fail(self._engine.failed)
                 return
             now = (self._worklist.read, self._worklist.released)
             if now != progress or not self._worklist.unreleased or not self._engine.alive:

@@ -19,7 +19,7 @@ from tests.checkpoints import tiny
 def chosen(tmp_path_factory: pytest.TempPathFactory) -> settings.Settings:
     folder = tmp_path_factory.mktemp("tiny")
     tiny(folder)
-    return settings.load(checkpoint=str(folder), device="cpu")
+    return settings.load(checkpoint=str(folder), device="cpu", precision="fp32")
 
 
 def lines(*notes: Any) -> bytes:

@@ -1,3 +1,4 @@
+import ast
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from models import huggingface
 from models.checkpoint import DEFAULT, READING_CODE, open_checkpoint, sha256_of
 from models.errors import CheckpointError
+from models.precision import PRECISIONS
 from tests.checkpoints import BILOU, huggingface_folder, streamer_folder, vocabulary
 
 
@@ -51,20 +53,64 @@ def test_every_file_that_can_change_an_answer_is_part_of_the_fingerprint() -> No
     folder = DEFAULT.parent.parent
     does_not_matter = {
         "__init__.py",
+        "acceptance.py",
         "annotator.py",
-        "answers.py",
-        "checkpoint.py",
+        "calibration.py",
         "client.py",
         "errors.py",
+        "kept.py",
         "lanes.py",
+        "observer.py",
+        "precision.py",
+        "probe.py",
         "server.py",
-        "shape.py",
-        "wire.py",
     }
     matters = {path for pattern in READING_CODE for path in folder.glob(pattern)}
     every = {path for path in folder.iterdir() if path.is_file()} | set((folder / "heads").glob("*.py"))
     assert {path.name for path in every - matters} == does_not_matter
     assert all(any(folder.glob(pattern)) for pattern in READING_CODE)
+
+
+def test_every_module_that_reading_imports_is_part_of_the_fingerprint() -> None:
+    """From what reads, through all that it imports, wherever in models/ it lies."""
+    package = DEFAULT.parent.parent
+    matters = {path for pattern in READING_CODE for path in package.glob(pattern)}
+    does_not_matter = {package / name for name in ("errors.py", "lanes.py", "observer.py", "precision.py")}
+    seen: set[Path] = set()
+    waiting = [package / f"{name}.py" for name in ("engine", "forward", "reader", "assemble", "passages")]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting += imported(path, package)
+    assert {str(path.relative_to(package)) for path in seen - matters - does_not_matter} == set()
+    assert any(path.parent.name == "heads" for path in seen)
+
+
+def imported(path: Path, package: Path) -> list[Path]:
+    """Files of our package that a file imports, wherever in it, and those it names to import later."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    found = []
+    for name in names:
+        first, *rest = name.split(".")
+        at = package.joinpath(*rest)
+        if first == "models" and rest:
+            found += [file for file in (at.with_suffix(".py"), at / "__init__.py") if file.is_file()]
+    return found
+
+
+def test_each_precision_has_a_fingerprint_of_its_own_and_fp32_the_plain_one(ours: Path) -> None:
+    checkpoint = open_checkpoint(ours)
+    own = {precision: checkpoint.in_precision(precision) for precision in PRECISIONS}
+    assert own["fp32"].pipeline == checkpoint.pipeline
+    assert len({each.pipeline.fingerprint for each in own.values()}) == len(PRECISIONS)
+    assert all(len(each.fingerprint) == 16 for each in own.values())
+    assert own["int8"].pipeline == open_checkpoint(ours).in_precision("int8").pipeline
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -106,7 +106,8 @@ async def test_it_answers_as_the_engine_within_does(
     own = passages(3, 0, 50, 1)
     expected = engine.submit(own).result(30).answers
     async with serving(engine, checkpoint, folder) as (worker,):
-        assert (await worker.hello()).fingerprint == checkpoint.fingerprint
+        welcome = await worker.hello()
+        assert (welcome.fingerprint, welcome.precision) == (checkpoint.fingerprint, engine.precision)
         answered = await worker.read(7, own)
         assert [a.spans.tolist() for a in answered.answers] == [a.spans.tolist() for a in expected]
         assert [a.confidence.tobytes() for a in answered.answers] == [

@@ -51,6 +51,7 @@ class Topics:
             "DEAD_LETTER_TOPIC": self.dead_letters,
             "GROUP": self.name,
             "SESSION_TIMEOUT_S": "6",
+            "PRECISION": "fp32",
         } | {name.upper(): value for name, value in more.items()}
         return (
             clean
