@@ -141,7 +141,8 @@ def _gelu(x):
     c = min(max(x, -_LIMIT), _LIMIT)
     u = c * c
     half = _HALF * x
-    return half + half * (((((((_C6 * u + _C5) * u + _C4) * u + _C3) * u + _C2) * u + _C1) * u + _C0) * c)
+    number = half + half * (((((((_C6 * u + _C5) * u + _C4) * u + _C3) * u + _C2) * u + _C1) * u + _C0) * c)
+    return max(number, -_FLOOR)
 
 
 def _activate(row, scale, bias, out, scales, i):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from models import kernels
 from models.encoder import Encoder, positions
+from models.errors import CheckpointError
 from models.precision import Precision
 
 ROWS = 256
@@ -74,6 +75,8 @@ class Layer:
     """One transformer block's weights, ready for reading."""
 
     def __init__(self, layer: Any, precision: Precision) -> None:
+        if not all(parameter.isfinite().all() for parameter in layer.parameters()):
+            raise CheckpointError("a weight of the trunk is not finite: read with --precision fp32")
         kind = Int8Linear if precision == "int8" else BFloat16Linear
         self.qkv, self.out, self.up = kind(layer.qkv), kind(layer.out), kind(layer.up)
         self.down = kind(layer.down, counted_from=-kernels.GELU_FLOOR)
@@ -189,3 +192,12 @@ class _Rows:
 
 def _norm(norm: nn.LayerNorm) -> Norm:
     return Norm(norm.weight.detach().float().numpy(), norm.bias.detach().float().numpy())
+
+
+def sums_exactly() -> bool:
+    """Whether this CPU's 8-bit products are exact: without VNNI, oneDNN may saturate sums of two."""
+    layer = nn.Linear(64, 16)
+    nn.init.constant_(layer.weight, 1.0)
+    nn.init.zeros_(layer.bias)
+    product = Int8Linear(layer, counted_from=0.0)(torch.full((ROWS, 64), 255, dtype=torch.uint8))
+    return bool(np.allclose(product, 64 * 255, rtol=1e-6))
