@@ -10,22 +10,17 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cache
-from pathlib import Path
-from string import ascii_lowercase, ascii_uppercase
-from typing import Any, NamedTuple
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
-import ahocorasick
 import numpy as np
 from numpy.typing import NDArray
 
+from models import phrases
+from models.phrases import Action, Match
 from models.sentences import sentences
 from models.types import AXES, Cue, Span
 
-AXIS_OF = {
-    "negation": "certainty", "uncertainty": "certainty", "history": "temporality", "future": "temporality",
-    "hypothetical": "conditionality", "conditional": "conditionality", "experiencer": "association",
-}  # fmt: skip
 REACH = {
     "negation": (9, 4), "uncertainty": (7, 4), "history": (12, 5), "future": (7, 4), "hypothetical": (20, 4),
     "conditional": (4, 4), "experiencer": (15, 5),
@@ -41,40 +36,31 @@ SURE = 0.03
 RULE_WEIGHT = 0.9
 """How far a rule alone is trusted, when its answer and the model's become one confidence."""
 
-_FOLD = str.maketrans(ascii_uppercase + "’‘\u00a0", ascii_lowercase + "'' ")
-_SPACES = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W_]+(?:['’/-][^\W_]+)*")
 _LINKS = frozenset({"and", "or", "nor", "any", "the", "a", "an", "of"})
 _CLOSED = re.compile(r"\s*(?:[.,;)]|$)")
 _ANSWER = re.compile(r"\s*[:=–-]+\s*")
 
 Judgement = tuple[tuple[str, str, str, str], tuple[float, float, float, float], tuple[Cue, ...]]
+Float = NDArray[np.float64]
 
-
-class _Action(NamedTuple):
-    kind: str
-    place: str
-    value: str
-
-
-class _Match(NamedTuple):
-    """A phrase found in a text, and what it does on one axis."""
-
-    start: int
-    end: int
-    actions: tuple[_Action, ...]
-
-    @property
-    def either_way(self) -> bool:
-        """Such as "likely": before a comma it looks back, before a word it looks ahead."""
-        return {"before", "after"} <= {action.place for action in self.actions}
+_COLUMNS = [(axis, value) for axis, values in AXES.items() for value in values]
+_COLUMN = {column: number for number, column in enumerate(_COLUMNS)}
+_USUAL = np.array([_COLUMN[axis, values[0]] for axis, values in AXES.items()])
+"""The column of the usual value of each axis: the first of the axis."""
 
 
 class _Decision(NamedTuple):
-    value: str
+    """By a cue at `span`: the value of an axis, as a column of the probabilities."""
+
+    column: int
     kind: str
     span: Span
     distance: int
+
+
+Decisions = dict[tuple[int, int], _Decision]
+"""By span and axis, as numbers; only where a cue decides."""
 
 
 def resolve(text: str, spans: Sequence[Span], probabilities: NDArray[np.float32]) -> list[Judgement]:
@@ -85,167 +71,140 @@ def resolve(text: str, spans: Sequence[Span], probabilities: NDArray[np.float32]
     """
     if not spans:
         return []
-    context = _Context(text, spans)
-    judged = []
-    for span, row in zip(spans, probabilities.tolist(), strict=True):
-        judged.append(_judge({axis: context.decide(span, axis) for axis in AXES}, row))
-    return judged
+    decisions = _decide(text, spans)
+    columns, confidences, doubted = _judge(decisions, probabilities.astype(np.float64))
+    evidence: list[set[tuple[Span, str]]] = [set() for _ in spans]
+    for (row, axis), decision in decisions.items():
+        if decision.column != _USUAL[axis] and not doubted[row, axis]:
+            evidence[row].add((decision.span, decision.kind))
+    return [
+        (
+            (_COLUMNS[a][1], _COLUMNS[b][1], _COLUMNS[c][1], _COLUMNS[d][1]),
+            (p, q, r, s),
+            tuple(Cue(kind, span) for span, kind in sorted(found)) if found else (),
+        )
+        for (a, b, c, d), (p, q, r, s), found in zip(
+            columns.tolist(), confidences.tolist(), evidence, strict=True
+        )
+    ]
 
 
-def _judge(decided: dict[str, _Decision | None], row: list[float]) -> Judgement:
-    values, confidences, evidence, at = [], [], set(), 0
-    for axis, names in AXES.items():
-        model = dict(zip(names, row[at : at + len(names)], strict=True))
-        at += len(names)
-        decision = decided[axis]
-        value = decision.value if decision else names[0]
-        sure_of_another = model[value] < SURE
-        if sure_of_another:
-            value = max(model, key=model.__getitem__)
-        elif decision and value != names[0]:
-            evidence.add((decision.span, decision.kind))
-        values.append(value)
-        confidences.append(model[value] if sure_of_another else _combined(model[value]))
-    cues = tuple(Cue(kind, span) for span, kind in sorted(evidence))
-    return (values[0], values[1], values[2], values[3]), _four(confidences), cues
+def _judge(decisions: Decisions, model: Float) -> tuple[NDArray[np.intp], Float, NDArray[np.bool_]]:
+    """Per span and axis: the value's column, its confidence, and whether the model overruled the rules."""
+    columns = np.tile(_USUAL, (len(model), 1))
+    for place, decision in decisions.items():
+        columns[place] = decision.column
+    probability = np.take_along_axis(model, columns, 1)
+    doubted = probability < SURE
+    if doubted.any():
+        bounds = pairwise([*_USUAL, len(_COLUMNS)])
+        likeliest = np.stack([first + model[:, first:stop].argmax(1) for first, stop in bounds], 1)
+        columns = np.where(doubted, likeliest, columns)
+        probability = np.take_along_axis(model, columns, 1)
+    confidence = np.where(doubted, probability, _combined(probability))
+    return columns, confidence.clip(0.0, 1.0).round(4), doubted
 
 
-def _combined(probability: float) -> float:
+def _combined(probability: Float) -> Float:
     """Model and rule agree: the odds of both, as of independent witnesses."""
     both = probability * RULE_WEIGHT
     return both / (both + (1 - probability) * (1 - RULE_WEIGHT))
 
 
-def _four(numbers: list[float]) -> tuple[float, float, float, float]:
-    first, second, third, fourth = (round(min(1.0, max(0.0, number)), 4) for number in numbers)
-    return first, second, third, fourth
+def _decide(text: str, spans: Sequence[Span]) -> Decisions:
+    found = phrases.find(text)
+    if not found:
+        return {}
+    context = _Context(text, spans, found)
+    axes = [(number, axis) for number, axis in enumerate(AXES) if axis in found]
+    decisions = {
+        (row, number): context.decide(span, axis) for row, span in enumerate(spans) for number, axis in axes
+    }
+    return {place: decision for place, decision in decisions.items() if decision}
 
 
 class _Context:
     """The cues of a text and the words that they have to reach across."""
 
-    def __init__(self, text: str, spans: Sequence[Span]) -> None:
+    def __init__(self, text: str, spans: Sequence[Span], found: dict[str, list[Match]]) -> None:
         self._text = text
-        self._matches = _find(text)
-        self._starts = {axis: [match.start for match in found] for axis, found in self._matches.items()}
+        self._found = found
+        self._starts = {axis: [match.start for match in matches] for axis, matches in found.items()}
         self._sentences = sentences(text, 0, len(text)) or [Span(0, len(text))]
         self._begins = [sentence.start for sentence in self._sentences]
-        self._words = list(_words_outside(text, spans))
+        self._telling = {
+            axis: {self._sentence(match.start) for match in matches if match.effect.cues}
+            for axis, matches in found.items()
+        }
+        ordered = sorted((span.start, span.end) for span in spans)
+        self._concepts = [start for start, _ in ordered]
+        self._concept_ends = list(accumulate((end for _, end in ordered), max))
+        self._words: dict[int, list[int]] = {}
 
     def decide(self, span: Span, axis: str) -> _Decision | None:
         """What the nearest cue of an axis says of a concept."""
-        sentence = self._sentences[max(0, bisect_right(self._begins, span.start) - 1)]
-        before = self._walk(span, axis, sentence, forwards=False)
-        after = self._walk(span, axis, sentence, forwards=True)
+        number = self._sentence(span.start)
+        if number not in self._telling[axis]:
+            return None
+        before = self._walk(span, axis, number, forwards=False)
+        after = self._walk(span, axis, number, forwards=True)
         if before and after:
             return after if after.distance <= before.distance else before
         return before or after
 
-    def _walk(self, span: Span, axis: str, sentence: Span, *, forwards: bool) -> _Decision | None:
+    def _sentence(self, place: int) -> int:
+        return max(0, bisect_right(self._begins, place) - 1)
+
+    def _walk(self, span: Span, axis: str, number: int, *, forwards: bool) -> _Decision | None:
         """From a concept outwards: the first cue that reaches it and is not stopped on the way."""
-        stopped: set[str] = set()
-        for match in self._outwards(span, axis, sentence, forwards=forwards):
-            gap = (span.end, match.start) if forwards else (match.end, span.start)
-            distance = bisect_left(self._words, gap[1]) - bisect_left(self._words, gap[0])
-            for action in match.actions:
-                if action.kind not in stopped and self._reaches(action, match, gap, distance, forwards):
-                    return _Decision(action.value, action.kind, Span(match.start, match.end), distance)
-            stops = {action.kind for action in match.actions if action.place == "stop"}
+        stopped: frozenset[str] = frozenset()
+        for match in self._outwards(span, axis, self._sentences[number], forwards=forwards):
+            cues, stops, _ = match.effect
+            if cues:
+                gap = (span.end, match.start) if forwards else (match.end, span.start)
+                distance = self._distance(number, gap)
+                for cue in cues:
+                    if cue.kind not in stopped and self._reaches(cue, match, gap, distance, forwards):
+                        column = _COLUMN[axis, cue.value]
+                        return _Decision(column, cue.kind, Span(match.start, match.end), distance)
             if "any" in stops:
                 return None
             stopped |= stops
         return None
 
-    def _outwards(self, span: Span, axis: str, sentence: Span, *, forwards: bool) -> Iterator[_Match]:
-        matches, starts = self._matches[axis], self._starts[axis]
+    def _outwards(self, span: Span, axis: str, sentence: Span, *, forwards: bool) -> Iterator[Match]:
+        matches, starts = self._found[axis], self._starts[axis]
         if forwards:
             limit = min(sentence.end, span.end + FARTHEST)
-            places = range(bisect_left(starts, span.end), bisect_left(starts, limit))
-        else:
-            limit = max(sentence.start, span.start - FARTHEST)
-            places = range(bisect_left(starts, span.start) - 1, bisect_left(starts, limit) - 1, -1)
-        for place in places:
-            if forwards or matches[place].end <= span.start:
-                yield matches[place]
+            return iter(matches[bisect_left(starts, span.end) : bisect_left(starts, limit)])
+        limit = max(sentence.start, span.start - FARTHEST)
+        before = matches[bisect_left(starts, limit) : bisect_left(starts, span.start)]
+        return (match for match in reversed(before) if match.end <= span.start)
 
     def _reaches(
-        self, action: _Action, match: _Match, gap: tuple[int, int], distance: int, forwards: bool
+        self, cue: Action, match: Match, gap: tuple[int, int], distance: int, forwards: bool
     ) -> bool:
-        if action.place == "answer":
+        if cue.place == "answer":
             return forwards and _ANSWER.fullmatch(self._text, *gap) is not None
-        if action.place == "adjacent":
+        if cue.place == "adjacent":
             return not forwards and distance <= 1
-        if action.place not in ("between", "after" if forwards else "before"):
+        if cue.place not in ("between", "after" if forwards else "before"):
             return False
-        if match.either_way and forwards != bool(_CLOSED.match(self._text, match.end)):
+        if match.effect.either_way and forwards != bool(_CLOSED.match(self._text, match.end)):
             return False
-        return distance <= REACH[action.kind][forwards]
+        return distance <= REACH[cue.kind][forwards]
 
+    def _distance(self, sentence: int, gap: tuple[int, int]) -> int:
+        """How many words start in a gap within a sentence, but for those of concepts and mere links."""
+        words = self._words.get(sentence)
+        if words is None:
+            words = self._words[sentence] = list(self._words_outside(self._sentences[sentence]))
+        return bisect_left(words, gap[1]) - bisect_left(words, gap[0])
 
-def _words_outside(text: str, spans: Sequence[Span]) -> Iterator[int]:
-    """Where words start that belong to no concept and do not merely link."""
-    ordered = sorted(spans)
-    furthest, index = 0, 0
-    for word in _WORD.finditer(text):
-        while index < len(ordered) and ordered[index].start <= word.start():
-            furthest = max(furthest, ordered[index].end)
-            index += 1
-        if word.start() >= furthest and word[0].lower() not in _LINKS:
-            yield word.start()
-
-
-def _find(text: str) -> dict[str, list[_Match]]:
-    """Per axis: the longest phrases, in order, not overlapping, in offsets of `text`."""
-    folded, places = _folded(text)
-    found: dict[str, dict[int, tuple[int, tuple[_Action, ...]]]] = {axis: {} for axis in AXES}
-    for last, (length, by_axis) in _phrases().iter(folded):
-        start, end = last + 1 - length, last + 1
-        if _inside_word(folded, start) or _inside_word(folded, end):
-            continue
-        for axis, actions in by_axis.items():
-            found[axis][start] = (end, actions)  # from one start, the longer ones come later
-    return {axis: list(_longest(phrases, places)) for axis, phrases in found.items()}
-
-
-def _longest(phrases: dict[int, tuple[int, tuple[_Action, ...]]], places: Sequence[int]) -> Iterator[_Match]:
-    taken = bytearray(len(places))
-    kept = []
-    for start, (end, actions) in sorted(phrases.items(), key=lambda item: (item[0] - item[1][0], item[0])):
-        if not any(taken[start:end]):
-            taken[start:end] = b"\1" * (end - start)
-            kept.append(_Match(places[start], places[end - 1] + 1, actions))
-    return iter(sorted(kept))
-
-
-def _folded(text: str) -> tuple[str, Sequence[int]]:
-    """Lower case, one blank for any run of white space; and where each character was."""
-    folded = text.translate(_FOLD)
-    if "  " not in folded and not any(mark in folded for mark in "\n\r\t\x0b\x0c"):
-        return folded, range(len(text))
-    pieces, places, at = [], list[int](), 0
-    for space in _SPACES.finditer(folded):
-        pieces += [folded[at : space.start()], " "]
-        places += range(at, space.start() + 1)
-        at = space.end()
-    return "".join(pieces) + folded[at:], [*places, *range(at, len(text))]
-
-
-def _inside_word(text: str, place: int) -> bool:
-    return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
-
-
-@cache
-def _phrases() -> Any:
-    """Every phrase of `cues.tsv`, with its actions by axis, as one automaton."""
-    rows: dict[str, dict[str, list[_Action]]] = {}
-    for line in Path(__file__).with_name("cues.tsv").read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            continue
-        kind, place, value, phrase = line.split("\t")
-        for axis in AXES if kind == "any" else (AXIS_OF[kind],):
-            rows.setdefault(phrase, {}).setdefault(axis, []).append(_Action(kind, place, value))
-    automaton = ahocorasick.Automaton()
-    for phrase, by_axis in rows.items():
-        automaton.add_word(phrase, (len(phrase), {axis: tuple(actions) for axis, actions in by_axis.items()}))
-    automaton.make_automaton()
-    return automaton
+    def _words_outside(self, sentence: Span) -> Iterator[int]:
+        for word in _WORD.finditer(self._text, sentence.start, sentence.end):
+            start = word.start()
+            concept = bisect_right(self._concepts, start) - 1
+            outside = concept < 0 or self._concept_ends[concept] <= start
+            if outside and word[0].lower() not in _LINKS:
+                yield start

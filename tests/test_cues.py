@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models import cues
+from models import cues, phrases
 from models.types import AXES, Span
 
 PLAIN = {
@@ -181,7 +181,7 @@ def test_the_table_is_well_formed() -> None:
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
     values = {value for names in AXES.values() for value in names} | {"-"}
     for kind, place, value, phrase in rows:
-        assert kind in {*cues.AXIS_OF, "any"}
+        assert kind in {*phrases.AXIS_OF, "any"}
         assert place in {"before", "after", "adjacent", "answer", "between", "pseudo", "stop"}
         assert value in values
         assert phrase == " ".join(phrase.lower().split())
