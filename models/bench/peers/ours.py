@@ -1,0 +1,113 @@
+"""Our engine as a user gets it: its readers, fed with a backlog through `submit`, every head's answers."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from models.answers import Answers
+from models.bench import loads, profile, steady
+from models.checkpoint import open_checkpoint
+from models.engine import Engine
+from models.reader import Reader
+from models.requests import Passage
+
+if TYPE_CHECKING:
+    from models.bench.child import Work
+
+BACKLOG = 48
+"""Passages that are waiting all the time: several batches for every reader."""
+PATIENCE_S = 120.0
+
+
+class Ours:
+    """Options: `precision`. Texts are tokenised at the start, as the workers do it, not the engine."""
+
+    def missing(self, cache: str) -> str | None:
+        return None
+
+    def start(self, work: Work) -> None:
+        self._checkpoint = open_checkpoint(work.checkpoint)
+        self._reader = Reader(self._checkpoint)
+        tokens = self._reader.tokenise([item.text for item in work.items])
+        self._passages: list[Passage] = [(one.ids, one.features) for one in tokens]
+        self._sizes = [item.tokens for item in work.items]
+        self._device, self._precision = work.device, work.options["precision"]
+        self._cores = work.cores
+        self._meter = steady.Meter()
+        self._engine = self._build(None)
+
+    def read(self, first: int, count: int) -> float:
+        """In the steady state: no reader's first batch counts, and there is always a backlog."""
+        self._meter.clear()
+        self._feed(first, count)
+        return steady.rate(self._meter.batches)
+
+    def inside(self) -> dict[str, float]:
+        """Of the last reading: how full batches were, and how busy the readers."""
+        return steady.fill(self._meter.batches)
+
+    def readers(self, count: int, first: int, items: int) -> float:
+        """As `read`, with an engine of so many readers."""
+        full, self._engine = self._engine, self._build(count)
+        try:
+            self._feed(first, max(items // 4, 8))
+            return self.read(first, items)
+        finally:
+            self._engine.close()
+            self._engine = full
+
+    def latency(self, load: float, seconds: float) -> dict[str, float]:
+        """One passage a request, arriving at random, `load` tokens a second on average."""
+        return loads.offered(self._engine.submit, self._passages, self._sizes, load, seconds)
+
+    def note(self, text: str) -> dict[str, float]:
+        """One note on an idle engine: seconds from its text to its answers, its tokens."""
+        return loads.note(self._engine.submit, self._reader, text)
+
+    def profile(self, first: int, count: int) -> dict[str, Any]:
+        """Where a batch's time goes: shares of all of it by module, and of a forward pass by operator."""
+        some = [self._passages[(first + i) % len(self._passages)] for i in range(count)]
+        expected = sum(len(ids) + 2 for ids, _ in some)
+        self._meter.clear()
+        with profile.outermost_modules() as spent:
+            self._engine.submit(some).result(PATIENCE_S)
+            while sum(batch.tokens for batch in self._meter.batches) < expected:
+                time.sleep(0.001)  # a batch is observed just after its answers
+        whole = sum(batch.seconds for batch in self._meter.batches)
+        modules = {name: seconds / whole for name, seconds in spent.items()}
+        return {
+            "modules": modules | {"rest": 1 - sum(modules.values())},
+            "operators": profile.operators(self._engine, some),
+        }
+
+    def stop(self) -> None:
+        self._engine.close()
+
+    def _build(self, readers: int | None) -> Engine:
+        return Engine(
+            self._checkpoint,
+            self._device,
+            readers=readers,
+            observer=self._meter,
+            precision=self._precision,
+        )
+
+    def _feed(self, first: int, count: int) -> None:
+        """Returns when `count` passages were answered; a backlog waits until then, and is dropped."""
+        waiting: deque[Future[Answers]] = deque()
+        number, answered = first, 0
+        deadline = time.monotonic() + PATIENCE_S
+        while answered < count:
+            while len(waiting) < BACKLOG:
+                waiting.append(self._engine.submit([self._passages[number % len(self._passages)]]))
+                number += 1
+            waiting.popleft().result(deadline - time.monotonic())
+            answered += 1
+        for future in waiting:
+            future.cancel()
+
+
+PEER = Ours

@@ -1,0 +1,239 @@
+"""The whole benchmark of the engine: folders, processes, rounds, curves, figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from models.bench import curves, mixture, rounds, shapes
+from models.bench.child import load_peer
+from models.bench.peers import GEMM, VARIANTS, Variant
+from models.bench.process import PeerFailed, PeerProcess
+from models.bench.report import Report
+from models.checkpoint import Checkpoint, open_checkpoint
+
+START_SECONDS, READ_SECONDS = 300.0, 180.0
+CAP = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_FP16"}
+"""For processors that promise AMX and then die of it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured. `seconds`: of each variant in a round."""
+
+    shape: Literal["bert-base", "checkpoint"] = "bert-base"
+    rounds: int = 3
+    seconds: float = 5.0
+    peak_seconds: float = 0.8
+    loads: tuple[float, ...] = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0)
+    load_seconds: float = 8.0
+    lengths: tuple[int, ...] = (50, 200, 1_000, 5_000, 20_000, 100_000)
+    most_seconds: float = 60.0
+    """A note that would take longer is left out."""
+    variants: tuple[Variant, ...] = VARIANTS
+    device: str = "cpu"
+
+
+QUICK = Plan(
+    rounds=1,
+    seconds=1.5,
+    peak_seconds=0.3,
+    loads=(0.5, 0.8),
+    load_seconds=4.0,
+    lengths=(50, 500, 5_000),
+    most_seconds=15.0,
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A step of the benchmark: `done` of `total`, and what is happening."""
+
+    done: int
+    total: int
+    what: str
+
+
+Tell = Callable[[Told], None]
+
+
+class Benchmark:
+    """One run. `texts`: real notes; `cache`: a folder for weights that are made once."""
+
+    def __init__(
+        self, plan: Plan, texts: Sequence[str], cache: Path, tell: Tell, checkpoint: str | None = None
+    ) -> None:
+        self._plan, self._texts, self._cache, self._tell = plan, texts, cache, tell
+        self._given = checkpoint
+        self._cores = len(os.sched_getaffinity(0))
+        self._children: dict[str, PeerProcess] = {}
+        self._speeds: dict[str, float] = {}
+        self._cap: dict[str, str] = {}
+        self._done = 0
+        self._total = 2 + len(plan.variants) + plan.rounds * (1 + len(plan.variants))
+        self._total += len(plan.loads) + len(curves.reader_counts(self._cores)) + len(plan.lengths) + 1
+
+    def run(self) -> Report:
+        """Takes minutes; raises nothing that a peer did: who failed is named in the report."""
+        begun = time.monotonic()
+        self._step("weights and texts")
+        checkpoint = self._checkpoint()
+        self._items = mixture.items(self._texts, checkpoint.tokenizer)
+        self._sizes = [item.tokens for item in self._items]
+        self._flop = mixture.flop_per_token(checkpoint.encoder, self._sizes)
+        report = Report(device_name(self._plan.device), self._cores, self._shape(checkpoint))
+        report.mixture = {
+            "windows": len(self._sizes),
+            "mean_tokens": sum(self._sizes) / len(self._sizes),
+            "shortest": min(self._sizes),
+            "longest": max(self._sizes),
+            "mflop_per_token": self._flop / 1e6,
+        }
+        with self._peers(checkpoint, report):
+            self._rounds(report)
+            self._curves(report)
+        report.seconds = time.monotonic() - begun
+        return report
+
+    def _checkpoint(self) -> Checkpoint:
+        shipped = open_checkpoint(self._given)
+        if self._plan.shape == "checkpoint":
+            return shipped
+        return open_checkpoint(shapes.bert_base(self._cache, shipped.tokenizer))
+
+    def _shape(self, checkpoint: Checkpoint) -> str:
+        shape = checkpoint.encoder
+        return f"{checkpoint.name} ({shape.num_hidden_layers} × {shape.hidden_size})"
+
+    def _step(self, what: str) -> None:
+        self._tell(Told(self._done, self._total, what))
+        self._done += 1
+
+    # --- processes -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _peers(self, checkpoint: Checkpoint, report: Report) -> Iterator[None]:
+        """Every variant's process, started and warm; `report.missing` names those that cannot be."""
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-bench-")))
+            work = folder / "work.json"
+            work.write_text(json.dumps(self._work(checkpoint)))
+            width, inner = checkpoint.encoder.hidden_size, checkpoint.encoder.intermediate_size
+            gemm = replace(GEMM, options={"shapes": [(width, 3 * width), (width, inner), (inner, width)]})
+            for variant in (gemm, *self._plan.variants):
+                self._step(f"starting {variant.name}")
+                reason = self._start(variant, work, stack)
+                if reason:
+                    report.missing[variant.name] = reason
+            if GEMM.name in self._children:
+                report.gemm = self._children[GEMM.name].call("chosen", READ_SECONDS)
+            yield
+
+    def _work(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        return {
+            "checkpoint": str(checkpoint.folder),
+            "huggingface": str(shapes.twin(checkpoint, self._cache)),
+            "cache": str(self._cache),
+            "device": self._plan.device,
+            "cores": self._cores,
+            "items": [asdict(item) for item in self._items],
+        }
+
+    def _start(self, variant: Variant, work: Path, stack: ExitStack) -> str | None:
+        """Why it cannot be measured; None where its process is ready and has read a group."""
+        peer = load_peer(variant.file)
+        if reason := peer.missing(str(self._cache)):
+            return str(reason)
+        python = peer.python(str(self._cache)) if hasattr(peer, "python") else None
+        for environment in (self._cap, CAP):
+            log = work.with_name(f"{variant.name}.log")
+            child = PeerProcess(
+                variant.file, work, variant.options, python=python, environment=environment, log=log
+            )
+            stack.callback(child.stop)
+            try:
+                child.call("start", START_SECONDS)
+                if variant.name != GEMM.name:
+                    child.call("read", READ_SECONDS, first=0, count=4)
+                    speed = child.call("read", READ_SECONDS, first=0, count=mixture.GROUP)
+                    self._speeds[variant.name] = speed
+            except PeerFailed as error:
+                child.stop()
+                if "SIGILL" not in str(error) or environment == CAP:
+                    return str(error)
+            else:
+                self._cap = dict(environment)
+                self._children[variant.name] = child
+                return None
+        return None
+
+    # --- measuring -----------------------------------------------------------------------------
+
+    def _rounds(self, report: Report) -> None:
+        names = [variant.name for variant in self._plan.variants if variant.name in self._children]
+        measure: dict[str, Callable[[int, int], float]] = {name: self._reading(name) for name in names}
+        peaks: list[Mapping[str, float]] = []
+        if GEMM.name in self._children:
+            measure = {GEMM.name: lambda first, count: self._peak(peaks), **measure}
+        series = rounds.run(
+            measure,
+            {GEMM.name: 1.0, **self._speeds},
+            self._plan.seconds,
+            self._plan.rounds,
+            sum(mixture.quantiles()),
+            lambda name, speed: None,
+            PeerFailed,
+        )
+        report.missing |= series.failed
+        curves.fill(report, series, peaks, self._plan.variants, self._flop, self._sizes)
+        for name in names:
+            if name.startswith("ours-") and name not in series.failed:
+                report.inside[name] = self._children[name].call("inside", READ_SECONDS)
+
+    def _reading(self, name: str) -> Callable[[int, int], float]:
+        def read(first: int, count: int) -> float:
+            self._step(f"reading with {name}")
+            speed: float = self._children[name].call("read", READ_SECONDS, first=first, count=count)
+            return speed
+
+        return read
+
+    def _peak(self, peaks: list[Mapping[str, float]]) -> float:
+        self._step("GEMM peaks")
+        found = self._children[GEMM.name].call("peaks", READ_SECONDS, seconds=self._plan.peak_seconds)
+        peaks.append(found)
+        return float(found["fp32"])
+
+    def _curves(self, report: Report) -> None:
+        """Of our fastest variant."""
+        best = report.best
+        if best is None:
+            return
+        child, plan = self._children[best.name], self._plan
+        tokenizer = open_checkpoint(self._given).tokenizer
+        tasks = curves.Curves(child.call, best.tokens_per_second, self._step)
+        report.latency = tasks.latency(plan.loads, plan.load_seconds)
+        report.readers = tasks.readers(self._cores, plan.seconds, sum(mixture.quantiles()))
+        report.lengths = tasks.lengths(self._texts, tokenizer, plan.lengths, plan.most_seconds)
+        report.profile = tasks.profile(best.name)
+
+
+def device_name(device: str) -> str:
+    """The processor's name, or the card's."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
