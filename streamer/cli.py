@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models.errors import CheckpointError
+from streamer import benching
 from streamer import settings as configuration
 from streamer.errors import StreamerError
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(help="Make and check the service's topics.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
+app.add_typer(benching.app, name="bench")
 
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka brokers, host:port[,host:port…].")]
 Checkpoint = Annotated[str | None, typer.Option(help="Checkpoint folder, or a hub name.")]

@@ -1,0 +1,197 @@
+"""What a stream is measured on: nodes on embedded servers, and the engine alone in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from models import calibration, kept
+from models.bench import run as bench_run
+from models.bench.process import PeerFailed, PeerProcess
+from models.checkpoint import Checkpoint, open_checkpoint
+from models.precision import Precision, Wanted
+from streamer import local_node, settings, topic_admin
+from streamer.bench_notes import BenchNote
+from streamer.bench_traffic import KafkaTopic, Traffic
+from streamer.errors import SettingError
+
+ShapeName = Literal["bert-base", "checkpoint"]
+PEERS = Path(calibration.__file__).parent / "bench" / "peers"
+START_S, READ_S = 240.0, 600.0
+ANY_LOSS = 100.0
+"""Random weights have nothing to lose."""
+TOKENS_READ = "streamer_batch_tokens_sum"
+PARTS = (
+    ("engine", "streamer engine"),
+    ("workers", "streamer worker"),
+    ("supervisor", "streamer run"),
+    ("kafka", "kafka.Kafka"),
+    ("redis", "redis-server"),
+)
+"""Parts of a stream, each with words of its command line."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A checkpoint and how it is read here; `environment` is for processes that import torch."""
+
+    name: str
+    checkpoint: Checkpoint
+    device: str
+    precision: Precision
+    environment: Mapping[str, str]
+    accept_loss: float
+
+
+def shape(name: ShapeName, folder: str, device: str, precision: Wanted, accept_loss: float) -> Shape:
+    """`folder`'s checkpoint or BERT-base, in `precision` or what is fastest here. Raises CheckpointError."""
+    checkpoint = open_checkpoint(folder)
+    if name == "bert-base":
+        checkpoint, accept_loss = open_checkpoint(_bert_base(checkpoint)), ANY_LOSS
+    chosen = calibration.choose(checkpoint, device, precision, accept_loss)
+    layers, width = checkpoint.encoder.num_hidden_layers, checkpoint.encoder.hidden_size
+    called = f"{checkpoint.name} ({layers} × {width})"
+    return Shape(called, checkpoint, device, chosen.precision, chosen.environment, accept_loss)
+
+
+def _bert_base(shipped: Checkpoint) -> Path:
+    """Made once, in this user's cache."""
+    cache = kept.folder("bench")
+    if cache is None:
+        raise SettingError("weights to measure with need a place: set XDG_CACHE_HOME to a folder")
+    from models.bench import shapes
+
+    return shapes.bert_base(cache, shipped.tokenizer)
+
+
+def device_name(of: Shape) -> str:
+    """The processor's, or the card's."""
+    return bench_run.device_name("cpu" if of.device == "auto" else of.device)
+
+
+# --- the engine alone ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Read:
+    """Some notes, read by the engine alone."""
+
+    seconds: float
+    windows: Sequence[int]
+
+    @property
+    def tokens(self) -> int:
+        return sum(self.windows)
+
+
+class Alone:
+    """The engine without a stream; its process sleeps while it is not asked."""
+
+    def __init__(self, process: PeerProcess) -> None:
+        self._process = process
+
+    def read(self, notes: Sequence[BenchNote]) -> Read:
+        return Read(**self._process.call("notes", READ_S, texts=[note.text for note in notes]))
+
+
+@contextmanager
+def peer(name: str, of: Shape, folder: Path, options: Mapping[str, Any]) -> Iterator[PeerProcess]:
+    """One of `models.bench.peers`, started; `folder` is for the file that says what to do."""
+    device = "cpu" if of.device == "auto" else of.device
+    work = {"checkpoint": str(of.checkpoint.folder), "huggingface": "", "cache": str(folder), "items": []}
+    file = folder / f"{name}.json"
+    file.write_text(json.dumps(work | {"device": device, "cores": len(psutil.Process().cpu_affinity())}))
+    with PeerProcess(PEERS / f"{name}.py", file, dict(options), environment=of.environment) as process:
+        process.call("start", START_S)
+        yield process
+
+
+def gemm_peaks(of: Shape, folder: Path, seconds: float) -> dict[str, float]:
+    """GFLOP/s by precision; empty where they cannot be measured."""
+    width, inner = of.checkpoint.encoder.hidden_size, of.checkpoint.encoder.intermediate_size
+    shapes = [(width, 3 * width), (width, inner), (inner, width)]
+    try:
+        with peer("gemm", of, folder, {"shapes": shapes}) as process:
+            found: dict[str, float] = process.call("peaks", READ_S, seconds=seconds)
+            return found
+    except PeerFailed:
+        return {}
+
+
+# --- a node --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Node:
+    """A running node with topics of its own, and the load on it."""
+
+    port: int
+    traffic: Traffic
+
+    @property
+    def tokens_read(self) -> float:
+        """Tokens that its engine has read since the start."""
+        return local_node.metric(self.port, TOKENS_READ)
+
+
+class Bed:
+    """Nodes on the same servers, one at a time."""
+
+    def __init__(self, bootstrap: str, redis: str, of: Shape) -> None:
+        self._bootstrap, self._redis, self._shape = bootstrap, redis, of
+        self._numbers = count(1)
+
+    @contextmanager
+    def node(self, workers: int, partitions: int) -> Iterator[Node]:
+        """From ready to drained. Nothing of another node's is in its topics or its cache."""
+        name = f"bench-{next(self._numbers)}"
+        chosen = settings.load(
+            bootstrap=self._bootstrap,
+            redis=self._redis,
+            checkpoint=str(self._shape.checkpoint.folder),
+            device=self._shape.device,
+            precision=self._shape.precision,
+            accept_loss=self._shape.accept_loss,
+            workers=workers,
+            group=name,
+            input_topic=f"{name}-notes",
+            output_topic=f"{name}-annotations",
+            dead_letter_topic=f"{name}-dead",
+            metrics_port=local_node.free_port(),
+            cache_secret=secrets.token_hex(32),
+        )
+        topic_admin.create_topics(chosen, partitions)
+        with local_node.running(chosen) as alive, KafkaTopic(chosen) as topic:
+            yield Node(chosen.metrics_port, Traffic(topic, alive))
+
+
+# --- who used the processor ----------------------------------------------------------------------
+
+
+def processor_seconds(own: Callable[[], psutil.Process] = psutil.Process) -> dict[str, float]:
+    """Seconds of processor time that each part of the stream, and the load itself, has used so far."""
+    me = own()
+    used = dict.fromkeys([name for name, _ in PARTS], 0.0)
+    used["load"] = _seconds(me)
+    for child in me.children(recursive=True):
+        try:
+            command = " ".join(child.cmdline())
+            part = next((name for name, words in PARTS if words in command), None)
+            if part is not None:
+                used[part] += _seconds(child)
+        except psutil.Error:  # it ended meanwhile
+            continue
+    return used
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

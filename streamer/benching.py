@@ -1,0 +1,51 @@
+"""`streamer bench …`: throughput and latency, as ratios within one run. Each command a thin function."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Measure throughput and latency on this machine.", no_args_is_help=True)
+
+
+class ShapeChoice(StrEnum):
+    """Which weights: BERT-base with random ones (speed only), or those of the checkpoint in force."""
+
+    BERT_BASE = "bert-base"
+    CHECKPOINT = "checkpoint"
+
+
+Shape = Annotated[ShapeChoice, typer.Option(help="BERT-base with random weights, or the checkpoint.")]
+Checkpoint = Annotated[str | None, typer.Option(help="Checkpoint folder, or a hub name.")]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or int8; none: as the settings say.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")]
+Plots = Annotated[Path | None, typer.Option(help="Draw the curves as PNG files into this folder.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A minute instead of ten; no curves.")]
+
+
+@app.command()
+def stream(
+    shape: Shape = ShapeChoice.BERT_BASE,
+    checkpoint: Checkpoint = None,
+    precision: Precision = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
+    partitions: Annotated[int | None, typer.Option(min=1, help="Partitions of the topics.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Seconds of each half of a round.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; their median counts.")] = None,
+    scrape: Annotated[
+        bool, typer.Option("--scrape", help="Measure what scraping the metrics costs.")
+    ] = False,
+    quick: Quick = False,
+    as_json: AsJson = False,
+    plots: Plots = None,
+) -> None:
+    """Kafka bytes in to annotation bytes out, against the engine alone in the same run."""
+    from streamer import bench_shown, bench_stream
+
+    plan = bench_stream.plan(
+        quick, seconds=seconds, rounds=rounds, workers=workers, partitions=partitions, scrape=scrape or None
+    )
+    raise typer.Exit(bench_shown.run(plan, shape.value, checkpoint, precision, as_json=as_json, plots=plots))
