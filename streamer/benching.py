@@ -27,6 +27,37 @@ Quick = Annotated[bool, typer.Option("--quick", help="A minute instead of ten; n
 
 
 @app.command()
+def engine(
+    shape: Shape = ShapeChoice.BERT_BASE,
+    checkpoint: Checkpoint = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; their medians count.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.5, help="Seconds of a variant in a round.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only these variants, e.g. ours-int8.")] = None,
+    soak: Annotated[int | None, typer.Option(min=10, help="Instead: memory over so many passages.")] = None,
+    quick: Quick = False,
+    as_json: AsJson = False,
+    plots: Plots = None,
+) -> None:
+    """The engine alone against named peers: the same texts, interleaved, as ratios and shares of the peak."""
+    from streamer import bench_engine
+
+    if soak is not None:
+        raise typer.Exit(bench_engine.soak(soak, shape.value, checkpoint, only or [], as_json=as_json))
+    plan = bench_engine.plan(quick, shape=shape.value, rounds=rounds, seconds=seconds)
+    raise typer.Exit(bench_engine.run(plan, checkpoint, only=only or [], as_json=as_json, plots=plots))
+
+
+@app.command()
+def peers(
+    only_list: Annotated[bool, typer.Option("--list", help="Install nothing.")] = False,
+) -> None:
+    """Who can be measured against here; installs infinity-emb into an environment of its own."""
+    from streamer import bench_engine, bench_peers
+
+    raise typer.Exit(bench_peers.run(bench_engine.cache_folder(), only_list=only_list))
+
+
+@app.command()
 def stream(
     shape: Shape = ShapeChoice.BERT_BASE,
     checkpoint: Checkpoint = None,

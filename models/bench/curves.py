@@ -109,6 +109,11 @@ class Curves:
             found.append({**middle, "microseconds_per_token": middle["seconds"] / tokens * 1e6})
         return found
 
+    def stat(self, count: int) -> dict[str, float]:
+        self._step("stat under a full backfill")
+        found: dict[str, float] = self._call("stat", SECONDS, count=count)
+        return found
+
     def profile(self, name: str) -> dict[str, Any]:
         self._step("profile")
         profile: dict[str, Any] = self._call("profile", SECONDS, first=0, count=2 * mixture.GROUP)

@@ -61,6 +61,7 @@ class PeerProcess:
         os.close(commands_out)
         os.close(answers_in)
         self._buffer = b""
+        self._stopped = False
 
     def __enter__(self) -> PeerProcess:
         return self
@@ -81,7 +82,10 @@ class PeerProcess:
         return answer["gave"]
 
     def stop(self) -> None:
-        """Returns when the process and all that it started are gone."""
+        """Returns when the process and all that it started are gone. Once is enough."""
+        if self._stopped:
+            return
+        self._stopped = True
         for pipe in (self._commands, self._answers):
             with contextlib.suppress(OSError):
                 os.close(pipe)

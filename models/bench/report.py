@@ -38,6 +38,7 @@ class Report:
     latency: list[dict[str, float]] = field(default_factory=list)
     lengths: list[dict[str, float]] = field(default_factory=list)
     readers: list[dict[str, float]] = field(default_factory=list)
+    stat: dict[str, float] = field(default_factory=dict)
     host: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0

@@ -19,17 +19,24 @@ from models.bench.peers import GEMM, VARIANTS, Variant
 from models.bench.process import PeerFailed, PeerProcess
 from models.bench.report import Report
 from models.checkpoint import Checkpoint, open_checkpoint
+from models.forward import choose_device
 
-START_SECONDS, READ_SECONDS = 300.0, 180.0
-CAP = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_FP16"}
+FOR_CURVES = 0.35
+"""Share of the time that is kept for what follows the rounds."""
+START_SECONDS, READ_SECONDS, SOAK_SECONDS = 300.0, 180.0, 600.0
+CAP = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}
 """For processors that promise AMX and then die of it."""
+
+
+Shape = Literal["bert-base", "checkpoint"]
+"""BERT-base with random weights, or the checkpoint that is given."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """How much is measured. `seconds`: of each variant in a round."""
 
-    shape: Literal["bert-base", "checkpoint"] = "bert-base"
+    shape: Shape = "bert-base"
     rounds: int = 3
     seconds: float = 5.0
     peak_seconds: float = 0.8
@@ -39,7 +46,10 @@ class Plan:
     most_seconds: float = 60.0
     """A note that would take longer is left out."""
     variants: tuple[Variant, ...] = VARIANTS
-    device: str = "cpu"
+    device: str = "auto"
+    stat_passages: int = 100
+    limit: float = 570.0
+    """Seconds for it all: on a slow machine there are fewer rounds, and no very long note."""
 
 
 QUICK = Plan(
@@ -50,6 +60,7 @@ QUICK = Plan(
     load_seconds=4.0,
     lengths=(50, 500, 5_000),
     most_seconds=15.0,
+    stat_passages=20,
 )
 
 
@@ -72,24 +83,23 @@ class Benchmark:
         self, plan: Plan, texts: Sequence[str], cache: Path, tell: Tell, checkpoint: str | None = None
     ) -> None:
         self._plan, self._texts, self._cache, self._tell = plan, texts, cache, tell
-        self._given = checkpoint
+        self._given, self._device = checkpoint, choose_device(plan.device)
         self._cores = len(os.sched_getaffinity(0))
         self._children: dict[str, PeerProcess] = {}
         self._speeds: dict[str, float] = {}
         self._cap: dict[str, str] = {}
-        self._done = 0
+        self._done, self._begun = 0, time.monotonic()
         self._total = 2 + len(plan.variants) + plan.rounds * (1 + len(plan.variants))
-        self._total += len(plan.loads) + len(curves.reader_counts(self._cores)) + len(plan.lengths) + 1
+        self._total += len(plan.loads) + len(curves.reader_counts(self._cores)) + len(plan.lengths) + 2
 
     def run(self) -> Report:
         """Takes minutes; raises nothing that a peer did: who failed is named in the report."""
-        begun = time.monotonic()
         self._step("weights and texts")
         checkpoint = self._checkpoint()
         self._items = mixture.items(self._texts, checkpoint.tokenizer)
         self._sizes = [item.tokens for item in self._items]
         self._flop = mixture.flop_per_token(checkpoint.encoder, self._sizes)
-        report = Report(device_name(self._plan.device), self._cores, self._shape(checkpoint))
+        report = Report(device_name(self._device), self._cores, self._shape(checkpoint))
         report.mixture = {
             "windows": len(self._sizes),
             "mean_tokens": sum(self._sizes) / len(self._sizes),
@@ -100,8 +110,22 @@ class Benchmark:
         with self._peers(checkpoint, report):
             self._rounds(report)
             self._curves(report)
-        report.seconds = time.monotonic() - begun
+        report.seconds = time.monotonic() - self._begun
         return report
+
+    def soak(self, passages: int) -> dict[str, Any]:
+        """The first variant's memory, at ten points of so many passages. Raises `PeerFailed`."""
+        checkpoint = self._checkpoint()
+        self._items = mixture.items(self._texts, checkpoint.tokenizer)
+        (variant, *_) = self._plan.variants
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-bench-")))
+            work = self._write_work(checkpoint, folder)
+            if reason := self._start(variant, work, stack):
+                raise PeerFailed(reason)
+            seconds = SOAK_SECONDS + passages / 10
+            found: dict[str, Any] = self._children[variant.name].call("soak", seconds, total=passages)
+            return {"variant": variant.name, **found}
 
     def _checkpoint(self) -> Checkpoint:
         shipped = open_checkpoint(self._given)
@@ -124,8 +148,7 @@ class Benchmark:
         """Every variant's process, started and warm; `report.missing` names those that cannot be."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-bench-")))
-            work = folder / "work.json"
-            work.write_text(json.dumps(self._work(checkpoint)))
+            work = self._write_work(checkpoint, folder)
             width, inner = checkpoint.encoder.hidden_size, checkpoint.encoder.intermediate_size
             gemm = replace(GEMM, options={"shapes": [(width, 3 * width), (width, inner), (inner, width)]})
             for variant in (gemm, *self._plan.variants):
@@ -137,15 +160,18 @@ class Benchmark:
                 report.gemm = self._children[GEMM.name].call("chosen", READ_SECONDS)
             yield
 
-    def _work(self, checkpoint: Checkpoint) -> dict[str, Any]:
-        return {
+    def _write_work(self, checkpoint: Checkpoint, folder: Path) -> Path:
+        work = {
             "checkpoint": str(checkpoint.folder),
             "huggingface": str(shapes.twin(checkpoint, self._cache)),
             "cache": str(self._cache),
-            "device": self._plan.device,
+            "device": self._device,
             "cores": self._cores,
             "items": [asdict(item) for item in self._items],
         }
+        file = folder / "work.json"
+        file.write_text(json.dumps(work))
+        return file
 
     def _start(self, variant: Variant, work: Path, stack: ExitStack) -> str | None:
         """Why it cannot be measured; None where its process is ready and has read a group."""
@@ -189,8 +215,8 @@ class Benchmark:
             self._plan.seconds,
             self._plan.rounds,
             sum(mixture.quantiles()),
-            lambda name, speed: None,
             PeerFailed,
+            lambda: self._left() > self._plan.limit * FOR_CURVES,
         )
         report.missing |= series.failed
         curves.fill(report, series, peaks, self._plan.variants, self._flop, self._sizes)
@@ -217,13 +243,21 @@ class Benchmark:
         best = report.best
         if best is None:
             return
-        child, plan = self._children[best.name], self._plan
+        plan, call = self._plan, self._children[best.name].call
         tokenizer = open_checkpoint(self._given).tokenizer
-        tasks = curves.Curves(child.call, best.tokens_per_second, self._step)
-        report.latency = tasks.latency(plan.loads, plan.load_seconds)
-        report.readers = tasks.readers(self._cores, plan.seconds, sum(mixture.quantiles()))
-        report.lengths = tasks.lengths(self._texts, tokenizer, plan.lengths, plan.most_seconds)
-        report.profile = tasks.profile(best.name)
+        ours = curves.Curves(call, best.tokens_per_second, self._step)
+        try:
+            report.latency = ours.latency(plan.loads, plan.load_seconds)
+            report.stat = ours.stat(plan.stat_passages)
+            report.readers = ours.readers(self._cores, plan.seconds, sum(mixture.quantiles()))
+            report.profile = ours.profile(best.name)
+            patience = min(plan.most_seconds, self._left() / 2)
+            report.lengths = ours.lengths(self._texts, tokenizer, plan.lengths, patience)
+        except PeerFailed as error:
+            report.notes.append(f"the curves of {best.name} are not whole: {error}")
+
+    def _left(self) -> float:
+        return self._plan.limit - (time.monotonic() - self._begun)
 
 
 def device_name(device: str) -> str:

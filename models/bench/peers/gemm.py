@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SQUARE = 2048
 CPU_ROWS, CUDA_ROWS = (256, 1024), (8192, 16384)
 TRY_SECONDS = 0.1
+KEPT = 2
 PRECISIONS = ("fp32", "bf16", "int8")
 
 Run = Callable[[], object]
@@ -33,6 +34,9 @@ class Candidate(NamedTuple):
     kind: str
     alone: bool
 
+    def __str__(self) -> str:
+        return f"{self.kind} {'×'.join(map(str, self.shape))}, {'one a core' if self.alone else 'all cores'}"
+
 
 class Gemm:
     """`options["shapes"]`: (inputs, outputs) of the trunk's linear layers."""
@@ -42,26 +46,24 @@ class Gemm:
 
     def start(self, work: Work) -> None:
         self._cores, self._device = work.cores, work.device
-        self._best: dict[str, Candidate] = {}
+        self._best: dict[str, list[Candidate]] = {}
         for precision in PRECISIONS:
             speeds = {
                 one: self._speed(precision, one, TRY_SECONDS) for one in self._candidates(work, precision)
             }
-            self._best[precision] = max(speeds, key=lambda one: speeds[one])
+            self._best[precision] = sorted(speeds, key=lambda one: -speeds[one])[:KEPT]
 
     def read(self, first: int, count: int) -> float:
         raise NotImplementedError("a GEMM reads no text")
 
     def peaks(self, seconds: float) -> dict[str, float]:
-        """GFLOP/s by precision, each sustained for so long."""
-        return {name: self._speed(name, one, seconds) for name, one in self._best.items()}
+        """GFLOP/s by precision: the better of two ways, each for half of so long."""
+        share = seconds / KEPT
+        return {name: max(self._speed(name, one, share) for one in ways) for name, ways in self._best.items()}
 
     def chosen(self) -> dict[str, str]:
         """What was the best, for people."""
-        return {
-            name: f"{one.kind} {'×'.join(map(str, one.shape))}, {'one a core' if one.alone else 'all cores'}"
-            for name, one in self._best.items()
-        }
+        return {name: str(ways[0]) for name, ways in self._best.items()}
 
     def stop(self) -> None:
         self._best.clear()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 from models.answers import Answers
-from models.bench import loads, profile, steady
+from models.bench import lanes, loads, profile, soak, steady
 from models.checkpoint import open_checkpoint
 from models.engine import Engine
 from models.reader import Reader
@@ -17,8 +20,11 @@ from models.requests import Passage
 if TYPE_CHECKING:
     from models.bench.child import Work
 
-BACKLOG = 48
-"""Passages that are waiting all the time: several batches for every reader."""
+BACKLOG_BATCHES = 5
+"""Full batches for each reader that wait at any time."""
+SOAK_TOKENS = range(2, 26)
+"""Lengths of most passages in a soak: it is their number that counts."""
+LONG_ONE_IN = 100
 PATIENCE_S = 120.0
 
 
@@ -67,9 +73,19 @@ class Ours:
         """One note on an idle engine: seconds from its text to its answers, its tokens."""
         return loads.note(self._engine.submit, self._reader, text)
 
+    def stat(self, count: int) -> dict[str, float]:
+        """How long a stat passage takes while backfill keeps every reader busy."""
+        found = lanes.stat_latency(self._engine, self._passages, self._passages, count)
+        return {**asdict(found), "p50_batches": found.p50_batches, "p99_batches": found.p99_batches}
+
+    def soak(self, total: int) -> dict[str, Any]:
+        """Megabytes of this process after each tenth of `total` passages, nearly all of them short."""
+        found = soak.soak(self._engine, list(_mostly_short(self._passages)), total)
+        return {**asdict(found), "grown": found.grown}
+
     def profile(self, first: int, count: int) -> dict[str, Any]:
         """Where a batch's time goes: shares of all of it by module, and of a forward pass by operator."""
-        some = [self._passages[(first + i) % len(self._passages)] for i in range(count)]
+        some = self._some(first, count)
         expected = sum(len(ids) + 2 for ids, _ in some)
         self._meter.clear()
         with profile.outermost_modules() as spent:
@@ -97,17 +113,29 @@ class Ours:
 
     def _feed(self, first: int, count: int) -> None:
         """Returns when `count` passages were answered; a backlog waits until then, and is dropped."""
+        backlog = BACKLOG_BATCHES * self._engine.budget * self._engine.readers * len(self._sizes)
+        backlog //= sum(self._sizes)
+        together = max(backlog // 32, 1)
         waiting: deque[Future[Answers]] = deque()
-        number, answered = first, 0
+        asked, answered = 0, 0
         deadline = time.monotonic() + PATIENCE_S
         while answered < count:
-            while len(waiting) < BACKLOG:
-                waiting.append(self._engine.submit([self._passages[number % len(self._passages)]]))
-                number += 1
+            while asked - answered < backlog:
+                waiting.append(self._engine.submit(self._some(first + asked, together)))
+                asked += together
             waiting.popleft().result(deadline - time.monotonic())
-            answered += 1
+            answered += together
         for future in waiting:
             future.cancel()
+
+    def _some(self, first: int, count: int) -> list[Passage]:
+        return [self._passages[(first + i) % len(self._passages)] for i in range(count)]
+
+
+def _mostly_short(passages: Sequence[Passage]) -> Iterator[Passage]:
+    for number, (ids, features) in enumerate(islice(cycle(passages), 10 * LONG_ONE_IN)):
+        tokens = len(ids) if number % LONG_ONE_IN == 0 else SOAK_TOKENS[number % len(SOAK_TOKENS)]
+        yield ids[:tokens], features[:tokens]
 
 
 PEER = Ours
