@@ -33,7 +33,7 @@ def _no_columns() -> Float:
     return np.zeros((0, 0), np.float32)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Answer:
     """One passage. `spans` [m, 3]: first token, end token, category; `confidence` [m]; `assertion` [m, 13]
     or [m, 0]; `classes`: for every classes head the probability of each of its labels.
@@ -55,7 +55,7 @@ class PassageFault:
     reason: FaultReason
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Answers:
     """Many passages, one after another: `status` u1 [passages], `counts` i4 [passages] of their spans, and
     those together: `spans`, `confidence`, `assertion` as in `Answer`. `classes` [passages, all labels]:
@@ -94,19 +94,6 @@ class Answers:
             else Answer(STATUSES[status])
             for row, (status, (a, b)) in enumerate(zip(self.status.tolist(), spans, strict=True))
         ]
-
-    def timed(self, queue_ms: float, inference_ms: float) -> Answers:
-        return Answers(
-            self.status,
-            self.counts,
-            self.spans,
-            self.confidence,
-            self.assertion,
-            self.classes,
-            self.labels,
-            queue_ms,
-            inference_ms,
-        )
 
     def part(self, start: int, stop: int, first: int, end: int) -> Answers:
         """Passages `start:stop`, whose spans are `first:end`; nothing is copied."""
@@ -157,7 +144,9 @@ def joined(parts: Sequence[Answers]) -> Answers:
 
 def together(answers: Sequence[Answer], queue_ms: float = 0.0, inference_ms: float = 0.0) -> Answers:
     """Answers of single passages as one."""
-    return joined([_alone(answer) for answer in answers]).timed(queue_ms, inference_ms)
+    whole = joined([_alone(answer) for answer in answers])
+    whole.queue_ms, whole.inference_ms = queue_ms, inference_ms
+    return whole
 
 
 def faults(status: Status, passages: int) -> Answers:

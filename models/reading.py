@@ -122,8 +122,8 @@ class Reading:
 
 def _unsound(projected: Tensor) -> NDArray[np.int64]:
     """Rows with a number that is none."""
-    sound = projected.sum(1).isfinite()
-    if sound.all():
+    if projected.sum().isfinite():
         return np.zeros(0, np.int64)
+    sound = projected.sum(1).isfinite()
     found: NDArray[np.int64] = (~sound).nonzero()[:, 0].cpu().numpy()
     return found

@@ -67,10 +67,11 @@ class Request:
             if self._left:
                 return
         whole = joined(self._parts)
-        if any(number != place for place, number in enumerate(self._numbers)):
+        if self._numbers != list(range(len(whole))):
             whole = whole.arranged(np.argsort(self._numbers))
         now = time.monotonic()
-        self._settle(whole.timed((self._begun - self._asked) * 1e3, (now - self._begun) * 1e3))
+        whole.queue_ms, whole.inference_ms = (self._begun - self._asked) * 1e3, (now - self._begun) * 1e3
+        self._settle(whole)
 
     def fail(self, error: Exception) -> None:
         self._settle(error)

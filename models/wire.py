@@ -8,12 +8,13 @@ A message is one msgpack header and, for `Read` and `Answered`, raw little-endia
 
 A worker says Hello first, and again after Refused(number=0): the engine does not know it, because it was
 started anew or had given it up. Whatever was not answered is then asked again, under the same numbers.
+So is, a little later, what was Refused without being `final`: the engine had no room for it.
 """  # noqa: E501
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import msgspec
 import numpy as np
@@ -29,8 +30,8 @@ PING_SECONDS = 0.25
 FORGET_SECONDS = 30.0
 """A worker that says nothing for so long is given up, as is one whose answer finds nobody; its requests are
 dropped."""
-MOST_TOKENS, MOST_REQUESTS = 1 << 27, 1024
-"""In one request; of one worker at once."""
+MOST_TOKENS = 1 << 27
+"""In one request."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
@@ -52,12 +53,16 @@ class Ping(msgspec.Struct, frozen=True, tag=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag=True):
-    """`instance` names this run of the engine; `fingerprint` is the checkpoint's plain one."""
+    """`instance` names this run of the engine; `fingerprint` is the checkpoint's plain one.
+
+    `room`: how much (see `weight`) the worker may ask for at once in each lane, or one request of any size.
+    """
 
     version: int
     fingerprint: str
     instance: str
     precision: Precision = "fp32"
+    room: int = 0
 
 
 class Answered(msgspec.Struct, frozen=True, tag=True):
@@ -79,7 +84,10 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True):
+    """`room`: as in `Welcome`, as it is now."""
+
     instance: str
+    room: int = 0
 
 
 ToEngine = Hello | Read | Cancel | Ping
@@ -91,6 +99,11 @@ encode = msgspec.msgpack.Encoder().encode
 
 class Malformed(ValueError):
     """A message that does not hold what its header says; the text is our own sentence."""
+
+
+def weight(passages: Sequence[Passage]) -> int:
+    """What a request takes of a worker's room: its tokens, [CLS] and [SEP] of every passage, and one."""
+    return sum(len(ids) + 2 for ids, _ in passages) + 1
 
 
 def pack_passages(passages: Sequence[Passage]) -> list[bytes]:
@@ -105,29 +118,27 @@ def unpack_passages(frames: Sequence[bytes], vocabulary: int, features: int) -> 
     if len(frames) != 3:
         raise Malformed("a request has three arrays: lengths, ids, features")
     lengths, ids, masks = _i4(frames[0]), _i4(frames[1]), _u1(frames[2])
-    counts = (int(lengths.sum(dtype=np.int64)), len(masks))
-    if (lengths < 0).any() or counts != (len(ids), len(ids)):
+    bounds = list(accumulate(lengths.tolist(), initial=0))
+    if min(lengths.tolist(), default=0) < 0 or not bounds[-1] == len(ids) == len(masks):
         raise Malformed("the lengths do not add up to the tokens")
     if len(ids) > MOST_TOKENS:
         raise Malformed(f"more than {MOST_TOKENS} tokens in a request")
-    if len(ids) and (ids.min() < 0 or ids.max() >= vocabulary):
+    if len(ids) and ids.view("<u4").max() >= vocabulary:  # what is below 0 is a large number so
         raise Malformed("a token is not in the vocabulary")
     if features and len(masks) and masks.max() >= features:
         raise Malformed("a feature mask is not in the table")
-    bounds = [0, *np.cumsum(lengths).tolist()]
     return [(ids[a:b], masks[a:b]) for a, b in pairwise(bounds)]
 
 
 def pack_answers(number: int, result: Answers) -> list[bytes]:
     header = Answered(number, result.assertion.shape[1], result.labels, result.queue_ms, result.inference_ms)
-    sound = result.status == 0
     arrays = (
         result.status,
         result.counts.astype("<i4", copy=False),
         result.spans.astype("<i4", copy=False),
         result.confidence.astype("<f4", copy=False),
         result.assertion.astype("<f4", copy=False),
-        result.classes[sound].astype("<f4", copy=False),
+        (result.classes[result.status == 0] if result.labels else result.classes).astype("<f4", copy=False),
     )
     return [encode(header), *(array.tobytes() for array in arrays)]
 
@@ -135,7 +146,8 @@ def pack_answers(number: int, result: Answers) -> list[bytes]:
 def unpack_answers(header: Answered, frames: Sequence[bytes]) -> Answers:
     confidence, status = _f4(frames[3]), _u1(frames[0])
     classes = np.zeros((len(status), sum(header.labels)), np.float32)
-    classes[status == 0] = _f4(frames[5]).reshape(-1, classes.shape[1]) if header.labels else 0
+    if header.labels:
+        classes[status == 0] = _f4(frames[5]).reshape(-1, classes.shape[1])
     return Answers(
         status,
         _i4(frames[1]),

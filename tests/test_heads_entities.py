@@ -87,7 +87,9 @@ def test_a_word_s_score_is_the_sum_of_its_pieces(pieces: NDArray[np.float64], st
     starts[0] = True
     first = np.flatnonzero(starts)
     words = np.split(pieces, first[1:])
-    for word, scores in zip(words, word_scores(torch.from_numpy(pieces), np.append(first, 6)), strict=True):
+    for word, scores in zip(
+        words, word_scores(torch.from_numpy(pieces), np.append(first, 6), np.arange(len(words))), strict=True
+    ):
         for kind in range(KINDS):
             inside = word[:, 1 + KINDS + kind]
             assert scores[1 + kind] == pytest.approx(word[0, 1 + kind] + inside[1:].sum())

@@ -49,31 +49,37 @@ class Entities(nn.Module):
         starts[1:] |= outside[:-1]
         starts[0] = True
         edges = np.append(np.flatnonzero(starts), len(projected))
-        scores = word_scores(projected, edges)
-        tags = scores.argmax(1).cpu().numpy()
         between = outside[edges[:-1]]
+        tags = _each_best(projected, edges)
         tags[between] = 0
-        _mend(tags, scores, between)
+        _mend(tags, projected, edges, between)
         begin, end, category = _runs(tags, len(self.categories))
         spans = np.stack([edges[begin], edges[end], category], axis=1).astype(np.int32)
         return spans, _confidences(projected, edges, begin, end, category)
 
 
-def word_scores(projected: Tensor, edges: Indices) -> Tensor:
-    """Piece scores [pieces, tags] → word scores float64 [words, tags]; word i is pieces `edges[i:i + 2]`.
+def word_scores(projected: Tensor, edges: Indices, words: Indices) -> Tensor:
+    """Piece scores [pieces, tags] → float64 scores [words, tags] of some words; word i is pieces
+    `edges[i]:edges[i + 1]`.
 
     A word is B when its first piece is B and the others I; O or I when all its pieces are.
     """
-    scores = projected.index_select(0, _to(edges[:-1], projected)).double()
-    pieces = np.diff(edges)
-    several = np.flatnonzero(pieces > 1)
+    first = edges[words]
+    scores = _rows(projected, first).double()
+    rest = edges[words + 1] - first - 1
+    others = _rows(projected, ranges(first + 1, rest)).double()
+    sums = torch.segment_reduce(others, "sum", lengths=_to(rest, projected), axis=0)
+    inside = sums[:, 1 + sums.shape[1] // 2 :]
+    return scores.add_(torch.cat([sums[:, :1], inside, inside], 1))
+
+
+def _each_best(projected: Tensor, edges: Indices) -> Indices:
+    """The best tag of every word on its own."""
+    tags = _taken(_rows(projected, edges[:-1]).argmax(1))
+    several = np.flatnonzero(np.diff(edges) > 1)
     if len(several):
-        rest = pieces[several] - 1
-        others = projected.index_select(0, _to(ranges(edges[several] + 1, rest), projected)).double()
-        sums = torch.segment_reduce(others, "sum", lengths=_to(rest, projected), axis=0)
-        outside, _, inside = sums.split([1, *[sums.shape[1] // 2] * 2], 1)  # type: ignore[no-untyped-call]
-        scores[_to(several, projected)] += torch.cat([outside, inside, inside], 1)
-    return scores
+        tags[several] = _taken(word_scores(projected, edges, several).argmax(1))
+    return tags
 
 
 def best_tags(scores: Scores, opens: Bool) -> Indices:
@@ -89,9 +95,9 @@ def best_tags(scores: Scores, opens: Bool) -> Indices:
     return tags
 
 
-def _mend(tags: Indices, scores: Tensor, between: Bool) -> None:
+def _mend(tags: Indices, projected: Tensor, edges: Indices, between: Bool) -> None:
     """Make the best tags of every word valid, in place. Looks only at windows where they are not."""
-    wrong = _wrong(tags, between, scores.shape[1] // 2)
+    wrong = _wrong(tags, between, projected.shape[1] // 2)
     if not len(wrong):
         return
     borders = np.flatnonzero(between)
@@ -101,7 +107,7 @@ def _mend(tags: Indices, scores: Tensor, between: Bool) -> None:
     words = ranges(start, lengths)
     opens = np.zeros(len(words), np.bool_)
     opens[np.cumsum(lengths) - lengths] = True
-    tags[words] = best_tags(scores.index_select(0, _to(words, scores)).cpu().numpy(), opens)
+    tags[words] = best_tags(word_scores(projected, edges, words).cpu().numpy(), opens)
 
 
 def _wrong(tags: Indices, opens: Bool, kinds: int) -> Indices:
@@ -170,7 +176,7 @@ def _confidences(projected: Tensor, edges: Indices, begin: Indices, end: Indices
     if not len(begin):
         return np.zeros(0, np.float32)
     lengths = edges[end] - edges[begin]
-    tokens = projected.index_select(0, _to(ranges(edges[begin], lengths), projected)).double()
+    tokens = _rows(projected, ranges(edges[begin], lengths)).double()
     likely = (tokens - tokens.amax(1, keepdim=True)).exp_()
     columns = 1 + np.repeat(category, lengths)
     both = likely.gather(1, _to(np.stack([columns, columns + projected.shape[1] // 2], 1), projected))
@@ -181,6 +187,15 @@ def _confidences(projected: Tensor, edges: Indices, begin: Indices, end: Indices
     mean = np.add.reduceat(probability * weights, np.cumsum(lengths) - lengths)
     confidences: Float = np.clip(mean, 0.0, 1.0).astype(np.float32)
     return confidences
+
+
+def _rows(projected: Tensor, rows: Indices) -> Tensor:
+    return projected.index_select(0, _to(rows, projected))
+
+
+def _taken(tags: Tensor) -> Indices:
+    """From the device, as few bytes."""
+    return tags.to(torch.int16).cpu().numpy().astype(np.int64)
 
 
 def _to(indices: Indices, like: Tensor) -> Tensor:
