@@ -23,8 +23,10 @@ import numpy as np
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.engine import Engine
 from models.errors import EngineError
+from models.forward import choose_device
 from models.precision import PRECISIONS, Precision
 from models.requests import Passage
+from models.trunk import sums_exactly
 
 SECONDS = 2.0
 """Of measuring, when all engines are up."""
@@ -50,6 +52,7 @@ def main(arguments: Sequence[str]) -> None:
     for precision in wanted:
         say(tries=precision)
         try:
+            _trusted(precision, device)
             engines[precision] = _ready(checkpoint, device, precision)
         except Exception as error:
             say(fails=precision, why=_reason(error))
@@ -129,6 +132,12 @@ def _turn(engine: Engine, batch: Sequence[Passage]) -> float:
     if status is not None:
         raise EngineError(f"answers {status}")
     return seconds
+
+
+def _trusted(precision: Precision, device: str) -> None:
+    """Raises `EngineError` where a precision would run, and err."""
+    if precision == "int8" and choose_device(device) == "cpu" and not sums_exactly():
+        raise EngineError("this processor's 8-bit sums overflow (it has no VNNI)")
 
 
 def _reason(error: Exception) -> str:

@@ -31,6 +31,8 @@ app.add_typer(benching.app, name="bench")
 
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka brokers, host:port[,host:port…].")]
 Checkpoint = Annotated[str | None, typer.Option(help="Checkpoint folder, or a hub name.")]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or int8.")]
+AcceptLoss = Annotated[float | None, typer.Option(help="Points of F1 that int8 may lose.")]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Allow plaintext beyond this machine.")]
 
 
@@ -89,12 +91,15 @@ def annotate(
         list[Path] | None, typer.Argument(help="JSONL notes or single notes; none: stdin.")
     ] = None,
     checkpoint: Checkpoint = None,
+    precision: Precision = None,
+    accept_loss: AcceptLoss = None,
     show: Annotated[bool, typer.Option("--show", help="Coloured text instead of JSON lines.")] = False,
 ) -> None:
     """No Kafka: notes in, annotation records out as JSON lines, in input order."""
     from streamer import annotating
 
-    raise typer.Exit(annotating.run(files or [], _load(checkpoint=checkpoint), show_text=show))
+    settings = _load(checkpoint=checkpoint, precision=precision, accept_loss=accept_loss)
+    raise typer.Exit(annotating.run(files or [], settings, show_text=show))
 
 
 # --- running the service -------------------------------------------------------------------------
@@ -106,21 +111,34 @@ def run(
     redis: Annotated[str | None, typer.Option(help="Redis address; none: no cache.")] = None,
     checkpoint: Checkpoint = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    precision: Precision = None,
+    accept_loss: AcceptLoss = None,
     insecure: Insecure = False,
 ) -> None:
     """One node: an engine and its workers, against your Kafka and Redis."""
     from streamer import supervisor
 
-    settings = _load(insecure, bootstrap=bootstrap, redis=redis, checkpoint=checkpoint, workers=workers)
+    settings = _load(
+        insecure,
+        bootstrap=bootstrap,
+        redis=redis,
+        checkpoint=checkpoint,
+        workers=workers,
+        precision=precision,
+        accept_loss=accept_loss,
+    )
     raise typer.Exit(supervisor.run(settings))
 
 
 @app.command()
-def engine(checkpoint: Checkpoint = None) -> None:
+def engine(
+    checkpoint: Checkpoint = None, precision: Precision = None, accept_loss: AcceptLoss = None
+) -> None:
     """Only the encoder: one process per device, serving workers over a Unix socket."""
     from streamer import supervisor
 
-    raise typer.Exit(supervisor.run_engine(_load(checkpoint=checkpoint)))
+    settings = _load(checkpoint=checkpoint, precision=precision, accept_loss=accept_loss)
+    raise typer.Exit(supervisor.run_engine(settings))
 
 
 @app.command()
@@ -203,6 +221,7 @@ def topics_check(bootstrap: Bootstrap = None, insecure: Insecure = False) -> Non
 
 # --- checkpoints ---------------------------------------------------------------------------------
 
+AsJson = Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")]
 Data = Annotated[Path, typer.Option(help="Folder that holds the data sets.")]
 
 
@@ -223,9 +242,29 @@ def train(
 def evaluate(
     data: Data,
     checkpoint: Checkpoint = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")] = False,
+    precision: Precision = None,
+    as_json: AsJson = False,
 ) -> None:
-    """A checkpoint's figures on the held-out parts of the data sets."""
-    from streamer import training
+    """A checkpoint's figures on the held-out parts of the data sets; auto: those of fp32."""
+    from streamer import accepting
 
-    raise typer.Exit(training.measure(_load(checkpoint=checkpoint).checkpoint, data, as_json=as_json))
+    settings = _load(checkpoint=checkpoint, precision=precision)
+    chosen = accepting.prepared(settings)
+    from streamer import training  # imports torch, before which the machine is prepared
+
+    raise typer.Exit(training.measure(settings.checkpoint, data, settings.device, chosen, as_json=as_json))
+
+
+@app.command()
+def accept(
+    sample: Annotated[Path, typer.Option(help="JSONL notes of yours, with their entities.")],
+    checkpoint: Checkpoint = None,
+    precision: Annotated[str, typer.Option(help="bf16 or int8.")] = "int8",
+    max_loss: Annotated[float | None, typer.Option(help="Points of F1 that it may lose.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a less exact encoder loses on your own notes; `auto` takes int8 once it is accepted."""
+    from streamer import accepting
+
+    settings = _load(checkpoint=checkpoint, precision=precision, accept_loss=max_loss)
+    raise typer.Exit(accepting.run(sample, settings, as_json=as_json))

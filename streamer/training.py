@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from models.precision import Precision
 from models.training import config, evaluate, train
 from models.training.scores import Report
 from models.training.train import Progress as Step
@@ -33,7 +34,9 @@ def run(recipe: Path | None, data: Path, base: str | None, out: Path) -> int:
     return 0
 
 
-def measure(checkpoint: str, data: Path, *, as_json: bool) -> int:
+def measure(
+    checkpoint: str, data: Path, device: str = "auto", precision: Precision = "fp32", *, as_json: bool
+) -> int:
     """Print a checkpoint's figures on the held-out parts of the data sets."""
     _require_folder(data)
     with _bar("reading", "documents") as bar:
@@ -42,7 +45,7 @@ def measure(checkpoint: str, data: Path, *, as_json: bool) -> int:
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        report = evaluate.run(checkpoint, data, on_progress=show)
+        report = evaluate.run(checkpoint, data, device=device, precision=precision, on_progress=show)
     if as_json:
         print(json.dumps(report.as_dict()))
     else:
@@ -62,8 +65,8 @@ def tables(report: Report) -> Group:
             figures = (f"{100 * value:.1f}" for value in (score.precision, score.recall, score.f1))
             table.add_row(score.label, *figures, str(score.gold), str(score.found))
         shown.append(table)
-    heading = f"{report.name} {report.version} ({report.fingerprint}), {report.part} documents"
-    return Group(heading, *shown)
+    who = f"{report.name} {report.version} ({report.fingerprint})"
+    return Group(f"{who} in {report.precision}, {report.part} documents", *shown)
 
 
 def _bar(what: str, fields: str) -> Progress:

@@ -11,7 +11,7 @@ from streamer.cli import app
 
 COMMANDS = [
     "demo", "stack", "run", "engine", "worker", "annotate", "send", "tail", "topics", "train", "evaluate",
-    "config",
+    "accept", "config",
 ]  # fmt: skip
 
 
@@ -67,3 +67,24 @@ def test_a_file_that_is_not_there_is_one_line_and_exit_2(tmp_path: Path) -> None
     result = streamer("annotate", "missing.jsonl", cwd=tmp_path)
     assert result.returncode == 2
     assert "missing.jsonl" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("run",), ("engine",), ("annotate",)])
+def test_int8_that_nobody_accepted_is_one_line_and_exit_2(command: tuple[str, ...], tmp_path: Path) -> None:
+    from tests.checkpoints import streamer_folder
+
+    environment = {
+        "STREAMER_CHECKPOINT": str(streamer_folder(tmp_path / "tiny")),
+        "STREAMER_ENGINE_ADDRESS": f"ipc://{tmp_path}/e.sock",
+        "XDG_CACHE_HOME": str(tmp_path),
+    }
+    result = streamer(*command, "--precision", "int8", cwd=tmp_path, **environment)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "streamer accept --sample" in result.stderr
+
+
+def test_an_unknown_precision_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    result = streamer("annotate", "--precision", "int4", cwd=tmp_path)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "STREAMER_PRECISION" in result.stderr

@@ -13,6 +13,7 @@ from typing import Literal
 from models.annotator import Annotator
 from models.checkpoint import open_checkpoint
 from models.errors import CheckpointError
+from models.precision import Precision
 from models.training.config import TrainConfig, read_config
 from models.training.corpora import read_all
 from models.training.scheme import CATEGORIES, PROBLEM, Document, held_out
@@ -37,6 +38,7 @@ def run(
     *,
     config: TrainConfig | Path = DEFAULT_CONFIG,
     device: str = "auto",
+    precision: Precision = "fp32",
     on_progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Report:
     """Read the documents of `parts` with a checkpoint (None: the shipped one) and count.
@@ -47,14 +49,21 @@ def run(
     recipe = read_config(config) if isinstance(config, Path) else config
     documents = [d for d in read_all(data_root, list(recipe.corpora)) if _wanted(d, recipe, parts)]
     opened = open_checkpoint(checkpoint)
-    with Annotator(opened, device) as annotator:
+    with Annotator(opened, device, precision) as annotator:
         records = _annotate(annotator, documents, on_progress)
     tables: list[Table] = []
     for corpus, group in groupby(zip(documents, records, strict=True), key=lambda pair: pair[0].corpus):
         tables += _tables(corpus, list(group))
-    held, pipeline = recipe.held_out, opened.pipeline
+    held, identity = recipe.held_out, opened.in_precision(precision).pipeline
     return Report(
-        pipeline.name, pipeline.version, pipeline.fingerprint, parts, held.seed, held.share, tuple(tables)
+        identity.name,
+        identity.version,
+        identity.fingerprint,
+        precision,
+        parts,
+        held.seed,
+        held.share,
+        tuple(tables),
     )
 
 

@@ -60,13 +60,14 @@ class Report:
     name: str
     version: str
     fingerprint: str
+    precision: str
     part: str
     seed: str
     share: float
     tables: tuple[Table, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        names = ("name", "version", "fingerprint")
+        names = ("name", "version", "fingerprint", "precision")
         return {name: getattr(self, name) for name in names} | self.figures()
 
     def figures(self) -> dict[str, Any]:
