@@ -81,8 +81,7 @@ class Annotator:
     def _record(self, prepared: Prepared, result: Answers) -> Annotation | EngineError:
         note, sections, passages, tokens = prepared
         found: list[Findings] = []
-        for passage, own, answer in zip(passages, tokens, result.answers, strict=True):
-            findings = self._reader.findings(passage.text, own, answer)
+        for findings in self._reader.findings([passage.text for passage in passages], tokens, result):
             if isinstance(findings, PassageFault):
                 return EngineError(f"the note cannot be read: {findings.reason}")
             found.append(findings)

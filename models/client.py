@@ -9,24 +9,29 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, cast
+from typing import ParamSpec, Self, TypeVar
 
 import zmq
-import zmq.asyncio
 
 from models import wire
 from models.answers import Answers
 from models.checkpoint import Checkpoint
+from models.credit import Credit
 from models.errors import EngineError, RequestRefused
+from models.link import Link
 from models.precision import Precision
 from models.reader import PassageFault, Reader, Tokens
-from models.types import Findings, Lane, Passage
+from models.types import LANES, Findings, Lane, Passage
 
-MOST_TOKENS = 262_144
-"""Tokens that one worker has outstanding at the engine; further reads wait."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OFF_LOOP_ABOVE = 20_000
+"""Characters above which text is tokenised in a thread, so that it delays no other note. Below, handing it to
+a thread costs as much as the work."""
 SILENT_SECONDS = 2.0
 """An engine that has not been heard for so long is not alive."""
 
@@ -54,34 +59,32 @@ class EngineClient:
         self._fingerprint = checkpoint.fingerprint
         self._hello = wire.Hello(wire.VERSION, checkpoint.fingerprint)
         self._reader = Reader(checkpoint)
-        self._context = zmq.asyncio.Context()
-        self._socket: zmq.asyncio.Socket | None = None
+        self._context = zmq.Context()
+        self._link: Link | None = None
         self._numbers = itertools.count(1)
         self._outstanding: dict[int, _Outstanding] = {}
-        self._tokens = 0
-        self._room = asyncio.Condition()
+        self._held: list[int] = []
+        self._credit = {lane: Credit() for lane in LANES}
         self._instance: str | None = None
         self._precision: Precision | None = None
         self._heard = float("-inf")
         self._connected = asyncio.Event()
         self._failed: EngineError | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._pinging: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         """Returns when the engine has welcomed us; waits as long as it is away.
 
         Raises `EngineError` if it reads with another checkpoint or speaks another protocol.
         """
-        socket = self._socket = self._context.socket(zmq.DEALER)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDHWM, 0)  # bounded by MOST_TOKENS
+        socket = self._context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.SNDHWM, 0)  # bounded by the room that the engine gives
         socket.setsockopt(zmq.RCVHWM, 0)
         socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing is queued for an engine that is away
         socket.setsockopt(zmq.RECONNECT_IVL, 50)
         socket.connect(self._address)
-        self._tasks = [asyncio.create_task(self._listen(socket)), asyncio.create_task(self._ping())]
-        for task in self._tasks:
-            task.add_done_callback(self._ended)
+        self._link = Link(socket, self._listen, self._broken)
+        self._pinging = asyncio.create_task(self._ping(self._link))
         await self._connected.wait()
         if self._failed:
             raise self._failed
@@ -110,17 +113,20 @@ class EngineClient:
         if not passages:
             return Reading([], 0.0, 0.0)
         texts = [passage.text for passage in passages]
-        tokens = await asyncio.to_thread(self._reader.tokenise, texts)
+        large = sum(map(len, texts)) > OFF_LOOP_ABOVE
+        tokens = await _called(large, self._reader.tokenise, texts)
         result = await self._ask(tokens, lane)
-        findings = await asyncio.to_thread(self._interpret, texts, tokens, result)
+        findings = await _called(large, self._interpret, texts, tokens, result)
         return Reading(findings, result.queue_ms, result.inference_ms)
 
     async def close(self) -> None:
         """Ends the connection; what is still waiting fails with `EngineError`."""
         self._fail(EngineError("the connection to the engine was closed"))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._pinging:
+            self._pinging.cancel()
+            await asyncio.gather(self._pinging, return_exceptions=True)
+        if self._link:
+            self._link.close()
         self._context.destroy(linger=0)
 
     async def __aenter__(self) -> Self:
@@ -139,20 +145,17 @@ class EngineClient:
     def _interpret(
         self, texts: Sequence[str], tokens: Sequence[Tokens], result: Answers
     ) -> list[Findings | PassageFault]:
-        parts = zip(texts, tokens, result.answers, strict=True)
-        return [self._reader.findings(text, own, answer) for text, own, answer in parts]
+        return self._reader.findings(texts, tokens, result)
 
     async def _ask(self, tokens: Sequence[Tokens], lane: Lane) -> Answers:
-        count = sum(len(own) for own in tokens)
-        async with self._room:
-            await self._room.wait_for(lambda: not self._tokens or self._tokens + count <= MOST_TOKENS)
-            self._tokens += count
+        passages = [(own.ids, own.features) for own in tokens]
+        credit, weight = self._credit[lane], wire.weight(passages)
+        await credit.take(weight)  # each lane has its own: a backfill that waits keeps nothing urgent back
         number = next(self._numbers)
         try:
             if self._failed:
                 raise self._failed
-            header = wire.encode(wire.Read(number, lane))
-            frames = [header, *wire.pack_passages([(own.ids, own.features) for own in tokens])]
+            frames = [wire.encode(wire.Read(number, lane)), *wire.pack_passages(passages)]
             answer: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
             self._outstanding[number] = _Outstanding(frames, answer)
             self._send(frames)
@@ -162,42 +165,37 @@ class EngineClient:
             raise
         finally:
             self._outstanding.pop(number, None)
-            self._tokens -= count
-            async with self._room:
-                self._room.notify_all()
+            credit.give(weight)
 
     def _send(self, frames: list[bytes]) -> None:
         """To an engine that has welcomed us; what cannot go now goes after its next welcome."""
-        if self._instance is not None and not self._try(frames):
+        if self._instance is not None and self._link and not self._link.send(frames):
             self._instance = None
 
-    def _try(self, frames: list[bytes]) -> bool:
-        assert self._socket is not None
-        sent = self._socket.send_multipart(frames, flags=zmq.NOBLOCK)  # done at once, either way
-        return cast("asyncio.Future[None]", sent).exception() is None
-
-    async def _ping(self) -> None:
+    async def _ping(self, link: Link) -> None:
         """Says who we are until we are welcomed, then that we are still here."""
         hello, ping = wire.encode(self._hello), wire.encode(wire.Ping())
         while True:
-            self._try([hello if self._instance is None else ping])
+            link.send([hello if self._instance is None else ping])
             await asyncio.sleep(wire.PING_SECONDS)
 
-    async def _listen(self, socket: zmq.asyncio.Socket) -> None:
-        while True:
-            header, *arrays = await socket.recv_multipart()
-            self._heard = time.monotonic()
-            self._hear(wire.to_worker.decode(header), arrays)
+    def _listen(self, frames: list[bytes]) -> None:
+        self._heard = time.monotonic()
+        self._hear(wire.to_worker.decode(frames[0]), frames[1:])
 
     def _hear(self, message: wire.ToWorker, arrays: Sequence[bytes]) -> None:
         match message:
             case wire.Answered(number=number):
                 if (asked := self._outstanding.get(number)) and not asked.answer.done():
                     asked.answer.set_result(wire.unpack_answers(message, arrays))
+                self._ask_again()
             case wire.Welcome():
                 self._welcomed(message)
-            case wire.Pong(instance) if instance == self._instance:
-                pass
+            case wire.Pong(instance, room) if instance == self._instance:
+                self._allow(room)
+                self._ask_again()
+            case wire.Refused(number, _, final=False) if number:  # no room
+                self._held.append(number)
             case wire.Refused(0, reason, final=True):
                 self._fail(EngineError(f"the engine refused this worker: {reason}"))
             case wire.Refused(number, reason, final=True):
@@ -205,7 +203,8 @@ class EngineClient:
                     asked.answer.set_exception(RequestRefused(f"the engine refused a request: {reason}"))
             case _:  # it does not know us: it is a new one, or had given us up
                 self._instance = None
-                self._try([wire.encode(self._hello)])
+                if self._link:
+                    self._link.send([wire.encode(self._hello)])
 
     def _welcomed(self, message: wire.Welcome) -> None:
         if message.fingerprint != self._fingerprint:
@@ -224,13 +223,25 @@ class EngineClient:
             )
         elif self._instance is None:
             self._instance, self._precision = message.instance, message.precision
-            for asked in self._outstanding.values():
-                self._send(asked.frames)
+            self._allow(message.room)
+            self._held = list(self._outstanding)
+            self._ask_again()
             self._connected.set()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
-            self._fail(EngineError(f"{type(error).__name__} in the engine's client: this is a bug"))
+    def _allow(self, room: int) -> None:
+        for credit in self._credit.values():
+            if room != credit.room:
+                credit.allow(room)
+
+    def _ask_again(self) -> None:
+        """What the engine has not got, or had no room for."""
+        held, self._held = self._held, []
+        for number in held:
+            if asked := self._outstanding.get(number):
+                self._send(asked.frames)
+
+    def _broken(self, error: Exception) -> None:
+        self._fail(EngineError(f"{type(error).__name__} in the engine's client: this is a bug"))
 
     def _fail(self, error: EngineError) -> None:
         self._failed = self._failed or error
@@ -238,6 +249,10 @@ class EngineClient:
             if not asked.answer.done():
                 asked.answer.set_exception(error)
         self._connected.set()
+
+
+async def _called(large: bool, function: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
+    return await asyncio.to_thread(function, *given, **named) if large else function(*given, **named)
 
 
 def answers(address: str, timeout: float) -> bool:

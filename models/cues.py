@@ -30,6 +30,9 @@ REACH = {
 FARTHEST = 600
 """Characters that a cue reaches at most, however many concepts lie between."""
 
+MOST_WORDS = FARTHEST
+"""In what a cue reaches across."""
+
 SURE = 0.03
 """A rule gives way where the model finds its answer less probable than this."""
 
@@ -63,17 +66,21 @@ Decisions = dict[tuple[int, int], _Decision]
 """By span and axis, as numbers; only where a cue decides."""
 
 
-def resolve(text: str, spans: Sequence[Span], probabilities: NDArray[np.float32]) -> list[Judgement]:
-    """How each of `spans` (in order) is asserted: values and confidences of the four axes, and the evidence.
+def resolve(
+    passages: Sequence[tuple[str, Sequence[Span]]], probabilities: NDArray[np.float32]
+) -> list[Judgement]:
+    """How each span (in order) of each text is asserted: values and confidences of the four axes, evidence.
 
     `probabilities` float32 [m, 13]: the model's, axis after axis as in `AXES`. Cues, or the usual value where
     there are none, decide unless the model is sure of something else. A cue that decided is evidence.
     """
-    if not spans:
-        return []
-    decisions = _decide(text, spans)
+    decisions: Decisions = {}
+    rows = 0
+    for text, spans in passages:
+        decisions.update(_decide(text, spans, rows))
+        rows += len(spans)
     columns, confidences, doubted = _judge(decisions, probabilities.astype(np.float64))
-    evidence: list[set[tuple[Span, str]]] = [set() for _ in spans]
+    evidence: list[set[tuple[Span, str]]] = [set() for _ in range(rows)]
     for (row, axis), decision in decisions.items():
         if decision.column != _USUAL[axis] and not doubted[row, axis]:
             evidence[row].add((decision.span, decision.kind))
@@ -111,14 +118,17 @@ def _combined(probability: Float) -> Float:
     return both / (both + (1 - probability) * (1 - RULE_WEIGHT))
 
 
-def _decide(text: str, spans: Sequence[Span]) -> Decisions:
-    found = phrases.find(text)
+def _decide(text: str, spans: Sequence[Span], first: int) -> Decisions:
+    """What cues say of the spans, which are numbered from `first` on."""
+    found = phrases.find(text) if spans else {}
     if not found:
         return {}
     context = _Context(text, spans, found)
     axes = [(number, axis) for number, axis in enumerate(AXES) if axis in found]
     decisions = {
-        (row, number): context.decide(span, axis) for row, span in enumerate(spans) for number, axis in axes
+        (row, number): context.decide(span, axis)
+        for row, span in enumerate(spans, first)
+        for number, axis in axes
     }
     return {place: decision for place, decision in decisions.items() if decision}
 
@@ -160,11 +170,11 @@ class _Context:
         stopped: frozenset[str] = frozenset()
         for match in self._outwards(span, axis, self._sentences[number], forwards=forwards):
             cues, stops, _ = match.effect
-            if cues:
-                gap = (span.end, match.start) if forwards else (match.end, span.start)
-                distance = self._distance(number, gap)
-                for cue in cues:
-                    if cue.kind not in stopped and self._reaches(cue, match, gap, distance, forwards):
+            gap = (span.end, match.start) if forwards else (match.end, span.start)
+            for cue in cues:
+                if cue.kind not in stopped and self._faces(cue, match, gap, forwards):
+                    distance = self._distance(number, gap)
+                    if distance <= _reach(cue, forwards):
                         column = _COLUMN[axis, cue.value]
                         return _Decision(column, cue.kind, Span(match.start, match.end), distance)
             if "any" in stops:
@@ -181,18 +191,15 @@ class _Context:
         before = matches[bisect_left(starts, limit) : bisect_left(starts, span.start)]
         return (match for match in reversed(before) if match.end <= span.start)
 
-    def _reaches(
-        self, cue: Action, match: Match, gap: tuple[int, int], distance: int, forwards: bool
-    ) -> bool:
+    def _faces(self, cue: Action, match: Match, gap: tuple[int, int], forwards: bool) -> bool:
+        """Whether a concept on this side of the cue may be meant."""
         if cue.place == "answer":
             return forwards and _ANSWER.fullmatch(self._text, *gap) is not None
         if cue.place == "adjacent":
-            return not forwards and distance <= 1
+            return not forwards
         if cue.place not in ("between", "after" if forwards else "before"):
             return False
-        if match.effect.either_way and forwards != bool(_CLOSED.match(self._text, match.end)):
-            return False
-        return distance <= REACH[cue.kind][forwards]
+        return not match.effect.either_way or forwards == bool(_CLOSED.match(self._text, match.end))
 
     def _distance(self, sentence: int, gap: tuple[int, int]) -> int:
         """How many words start in a gap within a sentence, but for those of concepts and mere links."""
@@ -208,3 +215,9 @@ class _Context:
             outside = concept < 0 or self._concept_ends[concept] <= start
             if outside and word[0].lower() not in _LINKS:
                 yield start
+
+
+def _reach(cue: Action, forwards: bool) -> int:
+    if cue.place == "adjacent":
+        return 1
+    return MOST_WORDS if cue.place == "answer" else REACH[cue.kind][forwards]

@@ -117,8 +117,7 @@ class _Way:
         return self._reader.tokenise([passage.text for passage in passages])
 
     def _findings(self, passages: Sequence[Passage], tokens: Sequence[Tokens], result: Answers) -> list[Any]:
-        parts = zip(passages, tokens, result.answers, strict=True)
-        return [self._reader.findings(passage.text, own, answer) for passage, own, answer in parts]
+        return self._reader.findings([passage.text for passage in passages], tokens, result)
 
     def _seal(self, keys: Sequence[bytes], findings: Sequence[Findings]) -> list[bytes]:
         return [self._sealer.seal(key, found) for key, found in zip(keys, findings, strict=True)]

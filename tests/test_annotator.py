@@ -125,10 +125,9 @@ def read(folder: Path, texts: Sequence[str]) -> list[Findings]:
     checkpoint = open_checkpoint(folder)
     reader, engine = Reader(checkpoint), Engine(checkpoint, "cpu", readers=1)
     tokens = reader.tokenise(texts)
-    answers = engine.submit([(own.ids, own.features) for own in tokens]).result(60).answers
+    answers = engine.submit([(own.ids, own.features) for own in tokens]).result(60)
     engine.close()
-    findings = [reader.findings(text, own, a) for text, own, a in zip(texts, tokens, answers, strict=True)]
-    return [found for found in findings if isinstance(found, Findings)]
+    return [found for found in reader.findings(texts, tokens, answers) if isinstance(found, Findings)]
 
 
 @pytest.mark.parametrize("seed", range(4))

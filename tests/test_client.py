@@ -12,7 +12,6 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from models import client as client_module
 from models import wire
 from models.answers import Answer, together
 from models.checkpoint import Checkpoint
@@ -46,9 +45,9 @@ def passages(count: int, seed: int = 0) -> list[Passage]:
 def expected(checkpoint: Checkpoint, asked: Sequence[Passage]) -> list[Findings | PassageFault]:
     reader, engine = Reader(checkpoint), Engine(checkpoint, "cpu", readers=1)
     tokens = reader.tokenise([passage.text for passage in asked])
-    answered = engine.submit([(own.ids, own.features) for own in tokens]).result(30).answers
+    answered = engine.submit([(own.ids, own.features) for own in tokens]).result(30)
     engine.close()
-    return [reader.findings(p.text, own, a) for p, own, a in zip(asked, tokens, answered, strict=True)]
+    return reader.findings([passage.text for passage in asked], tokens, answered)
 
 
 class Stage:
@@ -71,10 +70,15 @@ class Stage:
         await self.socket.send_multipart([identity, wire.encode(message), *arrays])
 
     async def welcome(
-        self, checkpoint: Checkpoint, instance: str = "first", precision: Precision = "fp32"
+        self,
+        checkpoint: Checkpoint,
+        instance: str = "first",
+        precision: Precision = "fp32",
+        room: int = 1 << 18,
     ) -> bytes:
         identity, _ = await self.hear(wire.Hello)
-        await self.say(identity, wire.Welcome(wire.VERSION, checkpoint.fingerprint, instance, precision))
+        welcome = wire.Welcome(wire.VERSION, checkpoint.fingerprint, instance, precision, room)
+        await self.say(identity, welcome)
         return identity
 
     async def answer(self, identity: bytes, number: int, count: int = 1) -> None:
@@ -84,12 +88,14 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(checkpoint: Checkpoint, folder: Path) -> AsyncIterator[tuple[Stage, bytes, EngineClient]]:
+async def staged(
+    checkpoint: Checkpoint, folder: Path, room: int = 1 << 18
+) -> AsyncIterator[tuple[Stage, bytes, EngineClient]]:
     with zmq.asyncio.Context() as context:
         stage = Stage(context, folder / "e.sock")
         client = EngineClient(f"ipc://{folder}/e.sock", checkpoint)
         connecting = asyncio.create_task(client.connect())
-        identity = await stage.welcome(checkpoint)
+        identity = await stage.welcome(checkpoint, room=room)
         await connecting
         try:
             yield stage, identity, client
@@ -195,12 +201,15 @@ async def test_a_read_that_nobody_waits_for_is_cancelled_at_the_engine(
         assert cancel.number == read.number
 
 
-async def test_no_more_is_outstanding_than_the_limit(
-    checkpoint: Checkpoint, folder: Path, monkeypatch: pytest.MonkeyPatch
+def room_for(checkpoint: Checkpoint, count: int) -> int:
+    (tokens,) = Reader(checkpoint).tokenise([passages(1)[0].text])
+    return count * wire.weight([(tokens.ids, tokens.features)])
+
+
+async def test_no_more_is_outstanding_than_the_engine_has_room_for(
+    checkpoint: Checkpoint, folder: Path
 ) -> None:
-    one = len(Reader(checkpoint).tokenise([passages(1)[0].text])[0])
-    monkeypatch.setattr(client_module, "MOST_TOKENS", 2 * one)
-    async with staged(checkpoint, folder) as (stage, identity, client):
+    async with staged(checkpoint, folder, room_for(checkpoint, 2)) as (stage, identity, client):
         readings = [asyncio.create_task(client.read(passages(1))) for _ in range(3)]
         numbers = [(await stage.hear(wire.Read))[1].number for _ in range(2)]
         await stage.hear(wire.Ping)
@@ -214,6 +223,54 @@ async def test_no_more_is_outstanding_than_the_limit(
         _, read = await stage.hear(wire.Read)
         await stage.answer(identity, read.number, 5)
         assert len((await large).findings) == 5
+
+
+async def test_a_pong_gives_more_room(checkpoint: Checkpoint, folder: Path) -> None:
+    async with staged(checkpoint, folder, room_for(checkpoint, 1)) as (stage, identity, client):
+        readings = [asyncio.create_task(client.read(passages(1))) for _ in range(2)]
+        numbers = [(await stage.hear(wire.Read))[1].number]
+        await stage.hear(wire.Ping)
+        await stage.say(identity, wire.Pong("first", room_for(checkpoint, 2)))
+        numbers.append((await stage.hear(wire.Read))[1].number)
+        for number in numbers:
+            await stage.answer(identity, number)
+        await asyncio.gather(*readings)
+
+
+async def test_a_backfill_that_fills_the_room_keeps_nothing_urgent_waiting(
+    checkpoint: Checkpoint, folder: Path
+) -> None:
+    async with staged(checkpoint, folder, room_for(checkpoint, 1)) as (stage, identity, client):
+        backfill = [asyncio.create_task(client.read(passages(1), "backfill")) for _ in range(9)]
+        _, first = await stage.hear(wire.Read)
+        stat = asyncio.create_task(client.read(passages(1), "stat"))
+        _, urgent = await stage.hear(wire.Read)
+        assert (first.lane, urgent.lane) == ("backfill", "stat")
+        await stage.answer(identity, urgent.number)
+        await stat
+        await stage.answer(identity, first.number)
+        for _ in backfill[1:]:
+            await stage.answer(identity, (await stage.hear(wire.Read))[1].number)
+        await asyncio.gather(*backfill)
+
+
+async def test_what_the_engine_had_no_room_for_is_asked_again_and_nothing_is_lost(
+    checkpoint: Checkpoint, folder: Path
+) -> None:
+    async with staged(checkpoint, folder) as (stage, identity, client):
+        readings = [asyncio.create_task(client.read(passages(1))) for _ in range(3)]
+        numbers = [(await stage.hear(wire.Read))[1].number for _ in range(3)]
+        for number in numbers[1:]:
+            await stage.say(identity, wire.Refused(number, "no room", final=False))
+        await stage.answer(identity, numbers[0])
+        again = [(await stage.hear(wire.Read))[1].number for _ in range(2)]
+        assert again == numbers[1:]
+        await stage.say(identity, wire.Refused(numbers[1], "no room", final=False))
+        await stage.say(identity, wire.Pong("first", 1 << 18))  # nothing of ours is answered: time helps too
+        assert (await stage.hear(wire.Read))[1].number == numbers[1]
+        for number in numbers[1:]:
+            await stage.answer(identity, number)
+        assert [reading.findings for reading in await asyncio.gather(*readings)] == [[Findings()]] * 3
 
 
 async def test_faults_of_passages_are_values_and_refusals_are_errors(

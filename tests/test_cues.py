@@ -36,7 +36,7 @@ def marked(sentence: str) -> tuple[str, list[Span]]:
 
 def judge(sentence: str, row: NDArray[np.float32] = UNSURE) -> list[cues.Judgement]:
     text, spans = marked(sentence)
-    return cues.resolve(text, spans, np.tile(row, (len(spans), 1)))
+    return cues.resolve([(text, spans)], np.tile(row, (len(spans), 1)))
 
 
 def unusual(sentence: str) -> list[str]:
@@ -214,7 +214,7 @@ PHRASES = st.sampled_from(
 def test_any_text_and_spans_give_valid_judgements(text: str, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=8, unique=True).map(sorted))
     spans = [Span(a, b) for a, b in zip(cuts[::2], cuts[1::2], strict=False)]
-    judged = cues.resolve(text, spans, np.tile(UNSURE, (len(spans), 1)))
+    judged = cues.resolve([(text, spans)], np.tile(UNSURE, (len(spans), 1)))
     assert len(judged) == len(spans)
     for span, (assertion, confidence, evidence) in zip(spans, judged, strict=True):
         assert all(value in names for value, names in zip(assertion, AXES.values(), strict=True))
@@ -228,7 +228,7 @@ def test_time_grows_with_the_text_alone() -> None:
     def seconds(times: int) -> float:
         text, spans = marked("no [fever] and if [pain] " * times)
         began = time.process_time()
-        cues.resolve(text, spans, np.tile(UNSURE, (len(spans), 1)))
+        cues.resolve([(text, spans)], np.tile(UNSURE, (len(spans), 1)))
         return time.process_time() - began
 
     seconds(10)

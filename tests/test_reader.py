@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models.answers import Answer
+from models.answers import Answer, together
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.errors import CheckpointError
-from models.reader import PassageFault, Reader
+from models.reader import PassageFault, Reader, Tokens
 from models.types import Findings, Span
 from tests.checkpoints import BIO, TEXT, huggingface_folder, tiny
 
@@ -45,6 +45,11 @@ def every_token(count: int) -> Answer:
     return Answer("ok", np.array(spans, np.int32).reshape(-1, 3), np.full(len(spans), 0.5, np.float32))
 
 
+def findings(reader: Reader, text: str, tokens: Tokens, answer: Answer) -> Findings | PassageFault:
+    (found,) = reader.findings([text], [tokens], together([answer]))
+    return found
+
+
 def check(reader: Reader, texts: list[str]) -> int:
     """Number of mentions, every one of which lies rightly in its text."""
     count = 0
@@ -54,7 +59,7 @@ def check(reader: Reader, texts: list[str]) -> int:
         assert starts == sorted(starts)
         assert all(0 <= start <= end <= len(text) for start, end in zip(starts, ends, strict=True))
 
-        found = reader.findings(text, tokens, every_token(len(tokens)))
+        found = findings(reader, text, tokens, every_token(len(tokens)))
         assert isinstance(found, Findings)
         assert len({(mention.span, mention.category) for mention in found.mentions}) == len(found.mentions)
         for mention in found.mentions:
@@ -113,7 +118,7 @@ def test_combining_marks_stay_with_their_letter(uncased: Reader) -> None:
     text = "pain\u0301\ufe0f no"
     (tokens,) = uncased.tokenise([text])
     spans = np.array([[0, 1, 0]], np.int32)
-    found = uncased.findings(text, tokens, Answer("ok", spans, np.array([0.98765], np.float32)))
+    found = findings(uncased, text, tokens, Answer("ok", spans, np.array([0.98765], np.float32)))
     assert isinstance(found, Findings)
     (mention,) = found.mentions
     assert (mention.span, mention.category, mention.confidence) == (Span(0, 6), "PROBLEM", 0.9876)
@@ -126,7 +131,7 @@ def test_without_an_assertion_head_cues_alone_decide(uncased: Reader) -> None:
     spans = np.array(
         [[pieces.index(word), pieces.index(word) + 1, 0] for word in ("pain", "fever")], np.int32
     )
-    found = uncased.findings(text, tokens, Answer("ok", spans, np.ones(2, np.float32)))
+    found = findings(uncased, text, tokens, Answer("ok", spans, np.ones(2, np.float32)))
     assert isinstance(found, Findings)
     pain, fever = found.mentions
     assert pain.assertion == ("negative", "none", "subject", "current")
@@ -139,7 +144,7 @@ def test_labels_of_a_passage_come_likeliest_first(tmp_path: Path) -> None:
     labels = ("a", "b", "c")
     reader = Reader(open_checkpoint(huggingface_folder(tmp_path, "BertForSequenceClassification", labels)))
     (tokens,) = reader.tokenise(["pain"])
-    found = reader.findings("pain", tokens, Answer(classes=(np.array([0.2, 0.5, 0.3], np.float32),)))
+    found = findings(reader, "pain", tokens, Answer(classes=(np.array([0.2, 0.5, 0.3], np.float32),)))
     assert isinstance(found, Findings)
     (classified,) = found.classified
     assert classified.task == "classification"
@@ -149,7 +154,7 @@ def test_labels_of_a_passage_come_likeliest_first(tmp_path: Path) -> None:
 def test_a_passage_that_could_not_be_read_is_a_fault(uncased: Reader) -> None:
     (tokens,) = uncased.tokenise(["pain"])
     for reason in ("model-non-finite", "device-out-of-memory"):
-        assert uncased.findings("pain", tokens, Answer(reason)) == PassageFault(reason)
+        assert findings(uncased, "pain", tokens, Answer(reason)) == PassageFault(reason)
 
 
 def test_a_passage_beyond_all_measure_is_a_fault_and_costs_nothing(
@@ -157,9 +162,9 @@ def test_a_passage_beyond_all_measure_is_a_fault_and_costs_nothing(
 ) -> None:
     monkeypatch.setattr("models.tokeniser.MOST_TOKENS", 3)
     three, four = uncased.tokenise(["no no no", "no no no no"])
-    assert isinstance(uncased.findings("no no no", three, Answer()), Findings)
+    assert isinstance(findings(uncased, "no no no", three, Answer()), Findings)
     assert len(four) == 0
-    assert uncased.findings("no no no no", four, Answer()) == PassageFault("too-large")
+    assert findings(uncased, "no no no no", four, Answer()) == PassageFault("too-large")
 
 
 def test_a_bare_base_is_refused(tmp_path: Path) -> None:

@@ -47,10 +47,7 @@ class EngineHere:
         texts = [passage.text for passage in passages]
         tokens = self._reader.tokenise(texts)
         future = self._engine.submit([(own.ids, own.features) for own in tokens], lane)
-        answers = (await asyncio.wrap_future(future)).answers
-        return FakeReading(
-            [self._reader.findings(*each) for each in zip(texts, tokens, answers, strict=True)]
-        )
+        return FakeReading(self._reader.findings(texts, tokens, await asyncio.wrap_future(future)))
 
     def close(self) -> None:
         self._engine.close()
