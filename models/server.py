@@ -13,20 +13,22 @@ import signal
 import sys
 import time
 import uuid
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import zmq
-import zmq.asyncio
 
 from models import calibration, wire
 from models.answers import Answers
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.errors import EngineError
+from models.link import Link
 from models.precision import ACCEPTED_LOSS, Wanted
+from models.types import Lane
 
 if TYPE_CHECKING:
     from models.engine import Engine, Observer
@@ -35,6 +37,8 @@ LONGEST_PATH = 103
 """Bytes that a Unix socket's path may have on every system."""
 BROKEN = 1
 """Exit code after a bug or a hang."""
+MOST_BATCHES, LEAST_BATCHES = 32, 4
+"""Of a lane: batches that workers may have asked for, a reader; and that each worker may in any case."""
 
 
 def serve(
@@ -80,16 +84,37 @@ def socket_path(address: str) -> Path:
     return Path(path)
 
 
+class _Asked(NamedTuple):
+    future: Future[Answers]
+    lane: Lane
+    weight: int
+
+
 class _Worker:
     """What the engine knows of one worker: when it last spoke, what it waits for."""
 
     def __init__(self) -> None:
         self.seen = time.monotonic()
-        self.requests: dict[int, Future[Answers]] = {}
+        self.requests: dict[int, _Asked] = {}
+        self.waits: Counter[Lane] = Counter()
+
+    def ask(self, number: int, asked: _Asked) -> None:
+        self.requests[number] = asked
+        self.waits[asked.lane] += asked.weight
+
+    def done(self, number: int) -> _Asked | None:
+        """It waits no more for this request; None: it did not."""
+        if asked := self.requests.pop(number, None):
+            self.waits[asked.lane] -= asked.weight
+        return asked
 
     def forget(self) -> None:
-        for future in self.requests.values():
-            future.cancel()
+        for number in list(self.requests):
+            self.cancel(number)
+
+    def cancel(self, number: int) -> None:
+        if asked := self.done(number):
+            asked.future.cancel()
 
 
 class Server:
@@ -102,31 +127,45 @@ class Server:
         self._instance = uuid.uuid4().hex
         self._hang_seconds = hang_seconds
         self._workers: dict[bytes, _Worker] = {}
+        self._answered: deque[tuple[bytes, int, Future[Answers]]] = deque()
+        self._called = False
 
     @property
     def workers(self) -> int:
         """How many it knows of."""
         return len(self._workers)
 
+    @property
+    def room(self) -> int:
+        """How much each worker may ask for at once in a lane; with all workers, how long the queue may be."""
+        batch = self._engine.budget
+        return max(batch * self._engine.readers * MOST_BATCHES // max(self.workers, 1), batch * LEAST_BATCHES)
+
     async def run(self, path: Path, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:
         """Serve at a Unix socket until `stop` is set. Raises `EngineError` if the socket cannot be made."""
-        with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as self._socket:
-            _bind(self._socket, path)
-            tasks = [asyncio.create_task(job) for job in (self._listen(), self._watch(), _wait(stop))]
-            if ready:
-                ready()
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            task.result()
+        self._loop = asyncio.get_running_loop()
+        broken: asyncio.Future[None] = self._loop.create_future()
+        with zmq.Context() as context:
+            self._link = Link(_bound(context, path), self._listen, broken.set_exception)
+            tasks = [asyncio.create_task(self._watch()), asyncio.create_task(_wait(stop))]
+            try:
+                if ready:
+                    ready()
+                done, _ = await asyncio.wait([*tasks, broken], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._link.close()
+                for identity in list(self._workers):
+                    self._forget(identity)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        for ended in done:
+            ended.result()
 
-    async def _listen(self) -> None:
-        while True:
-            identity, *frames = await self._socket.recv_multipart()
-            for reply in self._hear(identity, frames):
-                self._send(identity, [wire.encode(reply)])
+    def _listen(self, frames: list[bytes]) -> None:
+        identity = frames[0]
+        for reply in self._hear(identity, frames[1:]):
+            self._send(identity, [wire.encode(reply)])
 
     def _hear(self, identity: bytes, frames: Sequence[bytes]) -> list[wire.ToWorker]:
         """One message from a worker; what to say to it at once."""
@@ -142,10 +181,9 @@ class Server:
         worker.seen = time.monotonic()
         match message:
             case wire.Ping():
-                return [wire.Pong(self._instance)]
+                return [wire.Pong(self._instance, self.room)]
             case wire.Cancel(number):
-                if future := worker.requests.pop(number, None):
-                    future.cancel()
+                worker.cancel(number)
                 return []
             case _:
                 return self._read(identity, worker, message, frames[1:])
@@ -156,7 +194,7 @@ class Server:
                 0, f"protocol {hello.version}: this engine speaks {wire.VERSION}; update the older"
             )
         self._workers.setdefault(identity, _Worker()).seen = time.monotonic()
-        return wire.Welcome(wire.VERSION, self._fingerprint, self._instance, self._precision)
+        return wire.Welcome(wire.VERSION, self._fingerprint, self._instance, self._precision, self.room)
 
     def _read(
         self, identity: bytes, worker: _Worker, message: wire.Read, arrays: Sequence[bytes]
@@ -164,27 +202,37 @@ class Server:
         number = message.number
         if number in worker.requests:
             return []  # asked again while it is being read
-        if len(worker.requests) >= wire.MOST_REQUESTS:
-            return [wire.Refused(number, f"more than {wire.MOST_REQUESTS} requests at once")]
         try:
             passages = wire.unpack_passages(arrays, self._shape.vocab_size, self._shape.features)
         except wire.Malformed as error:
             return [wire.Refused(number, str(error))]
-        future = worker.requests[number] = self._engine.submit(passages, message.lane)
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._answer, identity, number, done))
+        lane, weight = message.lane, wire.weight(passages)
+        if (before := worker.waits[lane]) and before + weight > self.room:
+            return [wire.Refused(number, "no room: ask again when some of it is answered", final=False)]
+        future = self._engine.submit(passages, lane, identity)
+        worker.ask(number, _Asked(future, lane, weight))
+        future.add_done_callback(lambda done: self._done(identity, number, done))
         return []
 
-    def _answer(self, identity: bytes, number: int, future: Future[Answers]) -> None:
-        worker = self._workers.get(identity)
-        if future.cancelled() or worker is None or worker.requests.pop(number, None) is None:
+    def _done(self, identity: bytes, number: int, future: Future[Answers]) -> None:
+        """From any thread. The event loop is called once, however many answers wait for it."""
+        if future.cancelled():
             return
-        if future.exception() is None:
-            self._send(identity, wire.pack_answers(number, future.result()))
+        self._answered.append((identity, number, future))
+        if not self._called:
+            self._called = True
+            self._loop.call_soon_threadsafe(self._answer)
+
+    def _answer(self) -> None:
+        self._called = False  # before looking: what comes from now on calls again
+        while self._answered:
+            identity, number, future = self._answered.popleft()
+            worker = self._workers.get(identity)
+            if worker and worker.done(number) and not future.exception():
+                self._send(identity, wire.pack_answers(number, future.result()))
 
     def _send(self, identity: bytes, frames: list[bytes]) -> None:
-        sent = self._socket.send_multipart([identity, *frames], flags=zmq.NOBLOCK)  # done at once, either way
-        if cast("asyncio.Future[None]", sent).exception() is not None:
+        if not self._link.send([identity, *frames]):
             self._forget(identity)  # it is gone
 
     async def _watch(self) -> None:
@@ -213,17 +261,19 @@ async def _wait(stop: asyncio.Event) -> None:
     await stop.wait()
 
 
-def _bind(socket: zmq.asyncio.Socket, path: Path) -> None:
+def _bound(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socket[bytes]:
+    socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     socket.setsockopt(zmq.SNDHWM, 0)  # bounded by what each worker may ask for at once
-    socket.setsockopt(zmq.LINGER, 0)
     before = os.umask(0o177)
     try:
         socket.bind(f"ipc://{path}")
     except zmq.ZMQError as error:
+        socket.close(linger=0)
         raise EngineError(f"engine address ipc://{path}: {error.strerror}; is the folder writable?") from None
     finally:
         os.umask(before)
+    return socket
 
 
 def _end(why: str) -> None:

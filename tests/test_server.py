@@ -239,16 +239,50 @@ async def test_a_worker_that_vanishes_is_forgotten_with_what_it_asked_for(
 async def test_one_worker_may_not_ask_for_everything_at_once(
     engine: Engine, checkpoint: Checkpoint, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(Server, "room", 100)
     held = Held(engine)
     async with serving(engine, checkpoint, folder) as (worker,):
-        await worker.hello()
+        assert (await worker.hello()).room == 100
         for number in (1, 2):
-            await worker.say(wire.Read(number, "routine"), *wire.pack_passages(passages(1)))
-        refused = await worker.ask(wire.Read(3, "routine"), *wire.pack_passages(passages(1)))
-        assert refused == wire.Refused(3, "more than 2 requests at once")
+            await worker.say(wire.Read(number, "routine"), *wire.pack_passages(passages(40)))
+        refused = await worker.ask(wire.Read(3, "routine"), *wire.pack_passages(passages(40)))
+        assert isinstance(refused, wire.Refused)
+        assert (refused.number, refused.final) == (3, False)
+        await worker.say(wire.Read(4, "stat"), *wire.pack_passages(passages(200)))  # a lane of its own
         held.release()
-        assert {(await worker.hear())[0].number for _ in range(2)} == {1, 2}
+        assert {(await worker.hear())[0].number for _ in range(3)} == {1, 2, 4}
+        assert len((await worker.read(3, passages(40))).answers) == 1
+
+
+async def test_workers_share_the_room_and_each_has_some(
+    engine: Engine, checkpoint: Checkpoint, folder: Path
+) -> None:
+    async with serving(engine, checkpoint, folder, workers=20) as workers:
+        rooms = [(await worker.hello()).room for worker in workers]
+        assert rooms[0] == 2 * rooms[1] == 32 * engine.budget
+        assert rooms[-1] == 4 * engine.budget
+        assert (await workers[0].ask(wire.Ping())).room == rooms[-1]
+
+
+async def test_a_flood_of_one_worker_does_not_keep_another_waiting(
+    engine: Engine, checkpoint: Checkpoint, folder: Path
+) -> None:
+    held = Held(engine)
+    async with serving(engine, checkpoint, folder, workers=2) as (flood, other):
+        await flood.hello()
+        await other.hello()
+        for number in range(50):
+            await flood.say(wire.Read(number, "routine"), *wire.pack_passages(passages(30) * 5))
+        await flood.ask(wire.Ping())
+        await other.say(wire.Read(1, "routine"), *wire.pack_passages(passages(31)))
+        await other.ask(wire.Ping())
+        held.go.set()
+        await other.hear()
+        assert 31 in held.batches[1]
+        assert len(held.batches) < 5
+        held.release()
+        for _ in range(50):
+            await flood.hear()
 
 
 @pytest.mark.parametrize(
