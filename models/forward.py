@@ -79,7 +79,7 @@ class Forward:
 
 
 def _trunk(encoder: Encoder, device: torch.device, precision: Precision) -> Callable[..., Tensor]:
-    if device.type != "cpu" or precision == "fp32":
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return in_blocks(encoder)
     from models.trunk import Trunk  # its compiler takes a second to import
 

@@ -49,10 +49,15 @@ _float: Any = intrinsic(_bits_to_float)
 _bits: Any = intrinsic(_float_to_bits)
 
 
-@compiled
-def _rounded(number):
-    """fp32 → bf16."""
-    return np.uint16((_bits(number) + i4(0x8000)) >> _SHIFT)
+def _like(number, out):
+    """fp32 → what the array `out` holds: fp32, or bf16."""
+
+
+@overload(_like, inline="always")
+def _(number, out):
+    if out.dtype == types.float32:
+        return lambda number, out: number
+    return lambda number, out: np.uint16((_bits(number) + i4(0x8000)) >> _SHIFT)
 
 
 def _read(number):
@@ -83,19 +88,11 @@ def _(row, largest, out, scales, i):
                 to[j] = np.uint8(i4(row[j] * inverse + _CENTRE))
 
         return quantise
-    if out.dtype == types.uint16:
-
-        def shorten(row, largest, out, scales, i):
-            to = out[i]
-            for j in range(len(row)):
-                to[j] = _rounded(row[j])
-
-        return shorten
 
     def copy(row, largest, out, scales, i):
         to = out[i]
         for j in range(len(row)):
-            to[j] = row[j]
+            to[j] = _like(row[j], to)
 
     return copy
 
@@ -137,7 +134,7 @@ _C4, _C5, _C6 = f4(0.000134401998), f4(-5.16444879e-06), f4(8.49583728e-08)
 
 @compiled
 def _gelu(x):
-    """x · Φ(x). Φ by an odd polynomial: 3e-4 off at most, below a step of bf16 or of 8 bits."""
+    """x · Φ(x). Φ by an odd polynomial: 3e-4 off at most, below a step of 8 bits."""
     c = min(max(x, -_LIMIT), _LIMIT)
     u = c * c
     half = _HALF * x
@@ -145,41 +142,20 @@ def _gelu(x):
     return max(number, -_FLOOR)
 
 
-def _activate(row, scale, bias, out, scales, i):
-    """GELU of a product's row → row `i` of the next product's input."""
-
-
-@overload(_activate)
-def _(row, scale, bias, out, scales, i):
-    if out.dtype == types.uint8:
-
-        def quantise(row, scale, bias, out, scales, i):
-            largest = i4(0)  # GELU rises where it is positive: its largest is that of the largest
-            for j in range(len(row)):
-                largest = max(largest, _bits(_read(row[j]) * scale + bias[j]))
-            step = (_gelu(_float(largest)) + _FLOOR) / _BYTES
-            scales[i] = step
-            inverse = _ONE / step
-            base = _FLOOR * inverse + _HALF
-            to = out[i]
-            for j in range(len(row)):
-                to[j] = np.uint8(u4(i4(_gelu(_read(row[j]) * scale + bias[j]) * inverse + base)))
-
-        return quantise
-
-    def shorten(row, scale, bias, out, scales, i):
-        to = out[i]
-        for j in range(len(row)):
-            to[j] = _rounded(_gelu(_read(row[j]) * scale + bias[j]))
-
-    return shorten
-
-
 @compiled
 def gelu(product, scales, bias, out, out_scales):
-    """GELU of (product · scales + bias), [tokens, inner] → `out`; as uint8 it counts from `GELU_FLOOR`."""
+    """GELU of (product · scales + bias), [tokens, inner] → `out` uint8, which counts from `GELU_FLOOR`."""
     for i in range(len(product)):
-        _activate(product[i], scales[i], bias, out, out_scales, i)
+        row, scale, to = product[i], scales[i], out[i]
+        largest = i4(0)  # GELU rises where it is positive: its largest is that of the largest
+        for j in range(len(row)):
+            largest = max(largest, _bits(row[j] * scale + bias[j]))
+        step = (_gelu(_float(largest)) + _FLOOR) / _BYTES
+        out_scales[i] = step
+        inverse = _ONE / step
+        base = _FLOOR * inverse + _HALF
+        for j in range(len(row)):
+            to[j] = np.uint8(u4(i4(_gelu(row[j] * scale + bias[j]) * inverse + base)))
 
 
 # --- attention -------------------------------------------------------------------------------------
@@ -187,7 +163,7 @@ def gelu(product, scales, bias, out, out_scales):
 
 @compiled
 def split(product, first, scales, bias, starts, heads, factor, query, key, value):
-    """Rows `first`… of query, key and value [tokens, 3 · width] → each bf16, window by window.
+    """Rows `first`… of query, key and value [tokens, 3 · width] → each apart, window by window.
 
     `starts` [windows + 1]: where each window's tokens start; a window of n tokens has its
     [heads, n, width / heads] from `starts` · width on in `query`, `key`, `value`. Queries are multiplied by
@@ -214,40 +190,69 @@ def split(product, first, scales, bias, starts, heads, factor, query, key, value
 @compiled
 def _place(row, scale, bias, factor, out):
     for j in range(len(row)):
-        out[j] = _rounded((_read(row[j]) * scale + bias[j]) * factor)
+        out[j] = _like((_read(row[j]) * scale + bias[j]) * factor, out)
 
 
 @compiled
 def softmax(scores, inverse_sums):
-    """2 ** (scores - row's largest), bf16 [rows, keys] in place; 1 / its sum → `inverse_sums` [rows]."""
-    count, keys = scores.shape
-    for i in range(count):
+    """2 ** (scores - row's largest), [rows, keys] in place; 1 / its sum → `inverse_sums` [rows]."""
+    for i in range(len(scores)):
         row = scores[i]
-        largest = i4(-32768)
-        for j in range(keys):  # in this form bf16 are in the order of integers
-            bits = i4(np.int16(row[j]))
-            largest = max(largest, bits ^ ((bits >> i4(15)) & i4(0x7FFF)))
-        top = _float((largest ^ ((largest >> i4(15)) & i4(0x7FFF))) << _SHIFT)
+        top = _top(row)
         total = f4(0)
-        for j in range(keys):
-            power = _power_of_two(_read(row[j]) - top)
+        for j in range(len(row)):
+            power = _power_of_two(_read(row[j]) - top, row)
             total += power
-            row[j] = _rounded(power)
+            row[j] = _like(power, row)
         inverse_sums[i] = _ONE / total
 
 
 @compiled
-def _power_of_two(x):
-    """2 ** x for x ≤ 0, to 1e-4; 0 and NaN as they should be."""
-    whole = i4(max(x, f4(-126)) - _HALF)
-    part = max(x, f4(-126)) - f4(whole)
-    power = ((f4(0.0558) * part + f4(0.24022651)) * part + f4(0.69314718)) * part + _ONE
-    return power * _float((whole + i4(127)) << i4(23))
+def _top(row):
+    """The largest of a row. Floats, negative ones turned round, are in the order of integers."""
+    largest = i4(-0x7FFFFFFF)
+    for j in range(len(row)):
+        bits = _bits(_read(row[j]))
+        largest = max(largest, bits ^ ((bits >> i4(31)) & _MAGNITUDE))
+    return _float(largest ^ ((largest >> i4(31)) & _MAGNITUDE))
+
+
+def _power_of_two(x, row):
+    """2 ** x for x ≤ 0, as exact as the row that takes it: to 1e-4 for bf16, else to 1e-7; NaN for NaN."""
+
+
+@overload(_power_of_two, inline="always")
+def _(x, row):
+    if row.dtype == types.float32:
+        return lambda x, row: _power(x, _exact)
+    return lambda x, row: _power(x, _near)
+
+
+@compiled
+def _power(x, polynomial):
+    held = max(x, f4(-126))
+    whole = i4(held - _HALF)
+    return polynomial(held - f4(whole)) * _float((whole + i4(127)) << i4(23))
+
+
+@compiled
+def _near(x):
+    """2 ** x for |x| ≤ ½."""
+    return ((f4(0.0558) * x + f4(0.24022651)) * x + f4(0.69314718)) * x + _ONE
+
+
+@compiled
+def _exact(x):
+    """2 ** x for |x| ≤ ½: its series."""
+    high = (f4(1.5252734e-5) * x + f4(1.5403530e-4)) * x + f4(1.3333558e-3)
+    return (((high * x + f4(9.6181291e-3)) * x + f4(5.5504109e-2)) * x + f4(2.4022651e-1)) * x * x + (
+        f4(6.9314718e-1) * x + _ONE
+    )
 
 
 @compiled
 def merge(attended, inverse_sums, starts, heads, out, scales, row):
-    """Attended values, bf16 laid as `split` does, each row times its inverse sum → `out` [tokens, width].
+    """Attended values, laid as `split` does, each row times its inverse sum → `out` [tokens, width].
 
     `inverse_sums`: a window of n tokens has its [heads, n] from `starts` · heads on. `row` [width]: scratch.
     """

@@ -1,9 +1,9 @@
-"""The trunk in 8 or 16 bits on a CPU: oneDNN's matrix products, and one compiled pass between each two.
+"""The trunk on a CPU, in 8, 16 or 32 bits: oneDNN's matrix products, and one compiled pass between each two.
 
 8 bits: weights with one scale an output channel, activations with one scale a token, both symmetric but for
 GELU's output, which is never far below zero (after Yao et al., ZeroQuant, 2022). The hidden state stays fp32,
-attention is bf16. A token's bits do not depend on what else is in its batch: integer sums have no order, bf16
-products see blocks of a fixed number of rows, attention sees one window.
+attention is bf16 then. A token's bits do not depend on what else is in its batch: integer sums have no order,
+fp32 and bf16 products are tried for that when the trunk is built, attention sees one window.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from models.encoder import Encoder, positions
 from models.errors import CheckpointError
 from models.precision import Precision
 
-ROWS = 256
-"""Tokens that go through a layer's products at once: what stays in the cache of a core."""
+ROWS, FIXED_ROWS = 256, 64
+"""Tokens that go through a layer's products at once, so that what they need stays in the cache of a core.
+Where oneDNN adds in another order for another number of rows: always so many, the last block filled up."""
+SOME_ROWS = (*range(2, 35), 47, 48, 49, 63, 64, 65, 95, 96, 97, 100, 127, 128, 129, 191, 192, 200, 254, 255)
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.uint8}
 
 Array = NDArray[Any]
 
@@ -54,21 +57,40 @@ class Int8Linear:
             rows, 1.0, self._zero, self._packed, self._scales, self._zeros, None,
             1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
-        result: Array = product.numpy()
-        return result
+        return _array(product)
+
+    def activate(self, rows: Tensor, scales: Array) -> tuple[Tensor, Array]:
+        """GELU of the whole product, and its scales. `scales` [rows]: those of `rows`."""
+        product = self(rows)
+        out, own = torch.empty(product.shape, dtype=torch.uint8), np.empty(len(product), np.float32)
+        kernels.gelu(product, scales, self.bias, out.numpy(), own)
+        return out, own
 
 
-class BFloat16Linear:
-    """bf16 [rows, inputs] → bf16 [rows, outputs] as uint16, without the bias. `rows` is always `ROWS`."""
+class FloatLinear:
+    """[rows, inputs] → [rows, outputs], fp32, or bf16 as uint16, without the bias but for `activate`."""
 
-    def __init__(self, linear: nn.Linear, counted_from: float | None = None) -> None:
+    def __init__(self, linear: nn.Linear, precision: Precision) -> None:
+        weight = linear.weight.detach().to(DTYPES[precision])
         self.bias: Array = linear.bias.detach().float().numpy()
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().bfloat16(), ROWS)
+        self._bias = linear.bias.detach().to(weight.dtype)
+        self._inputs = linear.in_features
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
 
     def __call__(self, rows: Tensor) -> Array:
-        product = torch.ops.mkldnn._linear_pointwise(rows, self._packed, None, "none", [], "")
-        result: Array = product.view(torch.uint16).numpy()
-        return result
+        return _array(torch.ops.mkldnn._linear_pointwise(rows, self._packed, None, "none", [], ""))
+
+    def activate(self, rows: Tensor, scales: Array) -> tuple[Tensor, Array]:
+        """GELU of the whole product; scales of one go in and out."""
+        return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self._bias, "gelu", [], "none"), scales
+
+    def keeps_order(self) -> bool:
+        """Whether a row has the same bits among any number of rows, but for a row alone."""
+        rows = torch.randn(ROWS, self._inputs, generator=torch.Generator().manual_seed(0)).to(
+            self._bias.dtype
+        )
+        whole = self(rows)
+        return all(np.array_equal(self(rows[:count]), whole[:count]) for count in SOME_ROWS)
 
 
 class Layer:
@@ -77,23 +99,35 @@ class Layer:
     def __init__(self, layer: Any, precision: Precision) -> None:
         if not all(parameter.isfinite().all() for parameter in layer.parameters()):
             raise CheckpointError("a weight of the trunk is not finite: read with --precision fp32")
-        kind = Int8Linear if precision == "int8" else BFloat16Linear
-        self.qkv, self.out, self.up = kind(layer.qkv), kind(layer.out), kind(layer.up)
-        self.down = kind(layer.down, counted_from=-kernels.GELU_FLOOR)
         self.attention_norm, self.output_norm = _norm(layer.attention_norm), _norm(layer.output_norm)
+        self.qkv: Int8Linear | FloatLinear
+        self.out: Int8Linear | FloatLinear
+        self.up: Int8Linear | FloatLinear
+        self.down: Int8Linear | FloatLinear
+        if precision == "int8":
+            self.qkv, self.out, self.up = Int8Linear(layer.qkv), Int8Linear(layer.out), Int8Linear(layer.up)
+            self.down = Int8Linear(layer.down, counted_from=-kernels.GELU_FLOOR)
+        else:
+            parts = (layer.qkv, layer.out, layer.up, layer.down)
+            self.qkv, self.out, self.up, self.down = (FloatLinear(part, precision) for part in parts)
+
+    def keeps_order(self) -> bool:
+        parts = (self.qkv, self.out, self.up, self.down)
+        return all(isinstance(part, Int8Linear) or part.keeps_order() for part in parts)
 
 
 class Trunk:
-    """Reads with an encoder's weights in "int8" or "bf16". Thread-safe; called as the `Encoder` is."""
+    """Reads with an encoder's weights. Thread-safe; called as the `Encoder` is."""
 
     def __init__(self, encoder: Encoder, precision: Precision) -> None:
         config = encoder.config
-        self.tables = encoder
+        self.words, self.positions = encoder.words, encoder.positions
+        self.types, self.features = encoder.types, encoder.features
         self.norm = _norm(encoder.norm)
         self._layers = [Layer(layer, precision) for layer in encoder.layers]
-        self.dtype = torch.uint8 if precision == "int8" else torch.bfloat16
+        self.precision = precision
+        self.fixed = not self._layers[0].keeps_order()
         self.heads, self.width = config.num_attention_heads, config.hidden_size
-        self.inner = config.intermediate_size
         self.epsilon = np.float32(config.layer_norm_eps)
         self.factor = np.float32(math.log2(math.e) / math.sqrt(self.width // self.heads))
 
@@ -114,42 +148,42 @@ class _Batch:
         self._trunk = trunk
         self._lengths = lengths
         self._starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        self._tokens = tokens = int(self._starts[-1])
-        width, heads, dtype = trunk.width, trunk.heads, trunk.dtype
-        filled = -(-tokens // ROWS) * ROWS
+        tokens, width = int(self._starts[-1]), trunk.width
+        self._block = FIXED_ROWS if trunk.fixed else ROWS
+        filled = -(-tokens // self._block) * self._block if trunk.fixed else max(tokens, 2)
         self.hidden: Array = np.empty((0, width), np.float32)
-        self._input = _Rows(filled, width, dtype)
-        self._activated = _Rows(ROWS, trunk.inner, dtype)
-        self._parts = [torch.empty(tokens * width, dtype=torch.bfloat16) for _ in range(4)]
-        self._inverse_sums = np.empty(tokens * heads, np.float32)
+        self._rows = torch.zeros(filled, width, dtype=DTYPES[trunk.precision])
+        self._array = _array(self._rows)
+        self._scales = np.ones(filled, np.float32)
+        attention = torch.float32 if trunk.precision == "fp32" else torch.bfloat16
+        self._parts = [torch.empty(tokens * width, dtype=attention) for _ in range(4)]
+        self._inverse_sums = np.empty(tokens * trunk.heads, np.float32)
         self._scratch = np.empty(width, np.float32)
 
     def embed(self, ids: Tensor, features: Tensor | None) -> None:
-        trunk, tables = self._trunk, self._trunk.tables
-        hidden = tables.positions(positions(self._lengths, ids.device)) + tables.types.weight[0]
-        if tables.features is not None and features is not None:
-            hidden += tables.features(features.int())
+        trunk = self._trunk
+        hidden = trunk.positions(positions(self._lengths, ids.device)) + trunk.types.weight[0]
+        if trunk.features is not None and features is not None:
+            hidden += trunk.features(features.int())
         self.hidden = hidden.numpy()
-        ones, none = np.ones(self._tokens, np.float32), np.zeros(trunk.width, np.float32)
-        words = tables.words(ids).numpy()
-        kernels.norm(
-            self.hidden, words, ones, none, *trunk.norm, trunk.epsilon, self._input.array, self._input.scales
-        )
+        ones, none = np.ones(len(ids), np.float32), np.zeros(trunk.width, np.float32)
+        words = trunk.words(ids).numpy()
+        kernels.norm(self.hidden, words, ones, none, *trunk.norm, trunk.epsilon, self._array, self._scales)
 
     def attend(self, layer: Layer) -> None:
         """Every token asks the tokens of its window; the answers become the next product's input."""
-        trunk, rows = self._trunk, self._input
-        parts = [part.view(torch.uint16).numpy() for part in self._parts]
+        trunk = self._trunk
+        query, key, value, attended = map(_array, self._parts)
         for block in self._blocks():
-            product = layer.qkv(rows.tensor[block])
+            product = layer.qkv(self._rows[block])[: len(self.hidden) - block.start]
             kernels.split(
-                product[: self._tokens - block.start], block.start, rows.scales[block], layer.qkv.bias,
-                self._starts, trunk.heads, trunk.factor, *parts[:3],
+                product, block.start, self._scales[block], layer.qkv.bias,
+                self._starts, trunk.heads, trunk.factor, query, key, value,
             )  # fmt: skip
         for start, length in zip(self._starts.tolist(), self._lengths, strict=False):
             self._attend_window(start, length)
         kernels.merge(
-            parts[3], self._inverse_sums, self._starts, trunk.heads, rows.array, rows.scales, self._scratch
+            attended, self._inverse_sums, self._starts, trunk.heads, self._array, self._scales, self._scratch
         )
 
     def _attend_window(self, start: int, length: int) -> None:
@@ -158,36 +192,34 @@ class _Batch:
         query, key, value, attended = (part[own].view(heads, length, -1) for part in self._parts)
         scores = torch.bmm(query, key.transpose(1, 2))
         sums = self._inverse_sums[start * heads : (start + length) * heads]
-        kernels.softmax(scores.view(torch.uint16).numpy().reshape(-1, length), sums)
+        kernels.softmax(_array(scores).reshape(-1, length), sums)
         torch.bmm(scores, value, out=attended)
 
     def think(self, layer: Layer) -> None:
-        """The rest of a layer, block by block: what a block needs stays in the cache."""
-        rows, activated, epsilon = self._input, self._activated, self._trunk.epsilon
+        """The rest of a layer, block by block."""
+        epsilon = self._trunk.epsilon
         for block in self._blocks():
-            hidden = self.hidden[block]
+            hidden, rows = self.hidden[block], self._rows[block]
             count = len(hidden)
-            own, scales = rows.array[block][:count], rows.scales[block][:count]
-            product = layer.out(rows.tensor[block])[:count]
+            own, scales = self._array[block][:count], self._scales[block]
+            product = layer.out(rows)[:count]
             kernels.norm(hidden, product, scales, layer.out.bias, *layer.attention_norm, epsilon, own, scales)
-            product = layer.up(rows.tensor[block])[:count]
-            kernels.gelu(product, scales, layer.up.bias, activated.array, activated.scales)
-            product = layer.down(activated.tensor)[:count]
-            kernels.norm(
-                hidden, product, activated.scales, layer.down.bias, *layer.output_norm, epsilon, own, scales
-            )
+            activated, steps = layer.up.activate(rows, scales)
+            product = layer.down(activated)[:count]
+            kernels.norm(hidden, product, steps, layer.down.bias, *layer.output_norm, epsilon, own, scales)
 
     def _blocks(self) -> Iterator[slice]:
-        return (slice(start, start + ROWS) for start in range(0, self._tokens, ROWS))
+        """Never a row alone: oneDNN adds that up in a way of its own."""
+        starts = range(0, max(len(self._rows) - 1, 1), self._block)
+        return (
+            slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(self._rows)], strict=True)
+        )
 
 
-class _Rows:
-    """The next product's input: uint8 with a scale a row, or bf16 with scales of one."""
-
-    def __init__(self, count: int, width: int, dtype: torch.dtype) -> None:
-        self.tensor = torch.zeros(count, width, dtype=dtype)
-        self.array: Array = (self.tensor if dtype == torch.uint8 else self.tensor.view(torch.uint16)).numpy()
-        self.scales = np.ones(count, np.float32)
+def _array(tensor: Tensor) -> Array:
+    """As NumPy has it; bf16, which it has not, as uint16."""
+    array: Array = (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return array
 
 
 def _norm(norm: nn.LayerNorm) -> Norm:

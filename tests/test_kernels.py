@@ -95,18 +95,9 @@ class TestGelu:
 
     def test_far_from_zero_it_is_zero_or_the_number(self) -> None:
         product = np.array([[-3e4, -50, -4, 0, 4, 50, 3e4]], np.float32)
-        out, scales = outputs(1, 7, "u2")
-        kernels.gelu(product, np.ones(1, np.float32), np.zeros(7, np.float32), out, scales)
-        np.testing.assert_allclose(numbers(out)[0], [0, 0, 0, 0, 4, 50, 3e4], rtol=2**-8, atol=3e-2)
         out, scales = outputs(1, 7, "u1")
         kernels.gelu(product, np.ones(1, np.float32), np.zeros(7, np.float32), out, scales)
         assert out[0].tolist() == [0, 0, 0, 0, 0, 0, 255]
-
-    def test_bf16(self) -> None:
-        product = as_bf16(random(TOKENS, WIDTH) * 3)
-        out, scales = outputs(TOKENS, WIDTH, "u2")
-        kernels.gelu(product, np.ones(TOKENS, np.float32), np.zeros(WIDTH, np.float32), out, scales)
-        torch.testing.assert_close(numbers(out), F.gelu(numbers(product)), atol=4e-4, rtol=2**-8)
 
 
 class TestAttention:
@@ -125,6 +116,13 @@ class TestAttention:
             for part, expected, factor in zip(parts, own, (0.5, 1, 1), strict=True):
                 laid = numbers(part[start * WIDTH : (start + length) * WIDTH]).view(HEADS, length, -1)
                 torch.testing.assert_close(laid, expected * factor, atol=1e-6, rtol=2**-8)
+
+    @pytest.mark.parametrize("keys", [1, 5, 64, 205])
+    def test_softmax_in_fp32(self, keys: int) -> None:
+        scores, sums = random(30, keys) * 20, np.zeros(30, np.float32)
+        expected = torch.softmax(torch.from_numpy(scores).double() * np.log(2), -1).float()
+        kernels.softmax(scores, sums)
+        torch.testing.assert_close(torch.from_numpy(scores * sums[:, None]), expected, atol=1e-12, rtol=5e-7)
 
     @pytest.mark.parametrize("keys", [1, 5, 64, 205])
     def test_softmax_is_that_of_powers_of_two(self, keys: int) -> None:
