@@ -7,6 +7,10 @@ from collections.abc import Callable, Sequence
 
 import zmq
 
+AT_ONCE, MORE = (
+    int(zmq.NOBLOCK),
+    int(zmq.NOBLOCK | zmq.SNDMORE),
+)  # with its own flags pyzmq takes twice as long
 BURST = 64
 """Messages heard before others in the event loop have their turn."""
 
@@ -32,9 +36,11 @@ class Link:
         self._soon()
 
     def send(self, frames: Sequence[bytes]) -> bool:
-        """False: nothing was sent: nobody is at the other end now, or too much waits by the socket's own bound."""
+        """False: nothing was sent: nobody is at the other end now, or its own bound is met."""
         try:
-            self._socket.send_multipart(frames, flags=zmq.NOBLOCK)
+            for frame in frames[:-1]:
+                self._socket.send(frame, MORE)  # the first one decides: the others go where it went
+            self._socket.send(frames[-1], AT_ONCE)
         except zmq.ZMQError:
             return False
         self._soon()
@@ -59,7 +65,7 @@ class Link:
         try:
             for _ in range(BURST):
                 try:
-                    message = self._socket.recv_multipart(zmq.NOBLOCK)
+                    message = self._socket.recv_multipart(AT_ONCE)
                 except zmq.Again:
                     return
                 self._hear(message)
