@@ -42,6 +42,7 @@ READING_CODE = (
     "huggingface.py",
     "kernels*.py",
     "passages.py",
+    "phrases.py",
     "ranges.py",
     "reader.py",
     "reading.py",

@@ -57,12 +57,8 @@ class Reader:
         self, texts: Sequence[str], tokens: Sequence[Tokens], answers: Answers
     ) -> list[tuple[Mention, ...]]:
         places = _places(tokens, answers)
-        kept = [
-            _covering(text, places[a:b], a)
-            for text, (a, b) in zip(
-                texts, pairwise(accumulate(answers.counts.tolist(), initial=0)), strict=True
-            )
-        ]
+        bounds = pairwise(accumulate(answers.counts.tolist(), initial=0))
+        kept = [_covering(text, places[a:b], a) for text, (a, b) in zip(texts, bounds, strict=True)]
         spans = [[Span(start, end) for start, end, _ in places] for places in kept]
         rows = [row for places in kept for row in places.values()]
         judging = answers.assertion.shape[1] > 0

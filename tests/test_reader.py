@@ -96,10 +96,10 @@ def test_a_lone_surrogate_takes_exactly_the_place_of_one_character(uncased: Read
 
 def test_texts_read_together_are_read_as_alone(uncased: Reader) -> None:
     texts = [TEXT, "", "pain", TEXT * 50]
-    for text, together in zip(texts, uncased.tokenise(texts), strict=True):
+    for text, one_of_many in zip(texts, uncased.tokenise(texts), strict=True):
         (alone,) = uncased.tokenise([text])
-        assert together.ids.tolist() == alone.ids.tolist()
-        assert together.starts.tolist() == alone.starts.tolist()
+        assert one_of_many.ids.tolist() == alone.ids.tolist()
+        assert one_of_many.starts.tolist() == alone.starts.tolist()
 
 
 @pytest.mark.parametrize("text", ["a" * 10**6, "pain " * 4 * 10**4, "日" * 10**5, "\u0301" * 10**5])
