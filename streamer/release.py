@@ -7,6 +7,7 @@ published and its offset committed is the publisher's affair: `streamer.delivery
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from streamer.topics import Incoming, Outgoing
 
 CADENCE_S = 0.1
 """Least time between the starts of two releases of one partition."""
+COMPANY, COMPANY_S = 0.1, 1.0
+"""A run waits for notes still being read: so much of the age of its oldest, and so many seconds at most."""
 RUN_NOTES, RUN_BYTES = 4096, 16_000_000
 """At most so much in one release."""
 
@@ -118,6 +121,8 @@ class Release:
         self._publisher = publisher
         self._fail = fail
         self._ready = asyncio.Event()
+        self._whole = asyncio.Event()
+        self._unfinished = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -125,13 +130,20 @@ class Release:
         self._task = asyncio.create_task(self._release(), name=f"release-{self.partition.partition}")
 
     def take(self, incoming: Incoming) -> Slot | None:
-        return self.prefix.take(incoming)
+        slot = self.prefix.take(incoming)
+        if slot is not None:
+            self._unfinished += 1
+            self._whole.clear()
+        return slot
 
     def finish(self, slot: Slot, outgoing: Outgoing) -> None:
         """The note's answer is known. Nothing happens when this generation is over."""
         if self.closed:
             return
         slot.outgoing = outgoing
+        self._unfinished -= 1
+        if not self._unfinished:
+            self._whole.set()
         if self.prefix.ready:
             self._ready.set()
 
@@ -139,6 +151,7 @@ class Release:
         """Release what can be until `deadline` (the loop's time); the rest is left to a successor."""
         self.closed = True
         self._ready.set()
+        self._whole.set()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
             self._task.cancel()
@@ -151,14 +164,25 @@ class Release:
                 await self._ready.wait()
                 self._ready.clear()
                 while run := self.prefix.finished():
-                    earliest = loop.time() + CADENCE_S
+                    begun, age = loop.time(), time.time() - run[0].since
                     await self._publish(run)
-                    if not self.closed:
-                        await asyncio.sleep(max(0.0, earliest - loop.time()))
+                    await self._gather(begun, age)
                 if self.closed:
                     return
         except Exception as error:
             self._fail(error)
+
+    async def _gather(self, begun: float, age: float) -> None:
+        """Returns when the next run may go, `begun` being when the last did: a release costs the brokers more
+        than the notes in it, and under a backlog, where notes are old, nobody waits for this one.
+        """
+        loop = asyncio.get_running_loop()
+        if not self.closed:
+            await asyncio.sleep(max(0.0, begun + CADENCE_S - loop.time()))
+        left = begun + min(age * COMPANY, COMPANY_S) - loop.time()
+        if left > 0 and self._unfinished:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._whole.wait(), left)
 
     async def _publish(self, run: list[Slot]) -> None:
         started = time.perf_counter()

@@ -66,6 +66,7 @@ class FakePublisher:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "CADENCE_S", 0.0)
+    monkeypatch.setattr(release, "COMPANY", 0.0)
 
 
 class Delivery(RuleBasedStateMachine):
@@ -225,6 +226,76 @@ async def test_closing_publishes_what_is_finished_and_nothing_after_it() -> None
     assert brokers.published == [0]
     assert brokers.committed == 1
     assert not failures
+
+
+class Counting(FakePublisher):
+    """Keeps the offsets of every run."""
+
+    def __init__(self) -> None:
+        super().__init__(Brokers())
+        self.runs: list[list[int]] = []
+
+    async def publish(self, run: Sequence[Slot]) -> None:
+        self.runs.append([slot.incoming.offset for slot in run])
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def released_of_three(age: float) -> tuple[Release, Counting, list[Slot]]:
+    """Three notes of an age in seconds, the first two finished, the second after the first went out."""
+    publisher = Counting()
+    own = Release(HERE, 1, publisher, lambda error: None)
+    await own.start()
+    slots = [slot for offset in range(3) if (slot := own.take(note(offset)))]
+    for slot in slots:
+        slot.since -= age
+    for slot in slots[:2]:
+        own.finish(slot, answer(slot.incoming.offset))
+        await settle()
+    return own, publisher, slots
+
+
+async def test_old_notes_wait_for_company_until_there_is_none_to_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(release, "COMPANY", 1.0)
+    monkeypatch.setattr(release, "COMPANY_S", 60.0)
+    own, publisher, slots = await released_of_three(age=3600)
+    assert publisher.runs == [[0]]
+    own.finish(slots[2], answer(2))
+    await settle()
+    assert publisher.runs == [[0], [1, 2]]
+    await own.close(0.0)
+
+
+async def test_a_release_that_waits_for_company_ends_at_once_when_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(release, "COMPANY", 1.0)
+    monkeypatch.setattr(release, "COMPANY_S", 60.0)
+    own, publisher, _ = await released_of_three(age=3600)
+    began = asyncio.get_running_loop().time()
+    await own.close(began + 30)
+    assert asyncio.get_running_loop().time() - began < 5
+    assert publisher.runs == [[0], [1]]
+
+
+async def test_young_notes_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "COMPANY", 1e-9)
+    own, publisher, _ = await released_of_three(age=0)
+    assert publisher.runs == [[0], [1]]
+    await own.close(0.0)
+
+
+async def test_company_is_waited_for_no_longer_than_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "COMPANY", 1.0)
+    monkeypatch.setattr(release, "COMPANY_S", 0.0)
+    own, publisher, _ = await released_of_three(age=3600)
+    assert publisher.runs == [[0], [1]]
+    await own.close(0.0)
 
 
 async def test_a_publisher_that_hangs_does_not_hold_up_the_end() -> None:
