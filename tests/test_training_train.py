@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from safetensors.torch import load_file
 from models.annotator import Annotator
 from models.checkpoint import open_checkpoint
 from models.errors import CheckpointError
-from models.training import evaluate
+from models.training import evaluate, precisions
 from models.training.config import Held, TrainConfig, read_config
 from models.training.train import Progress, run, schedule
 from tests.checkpoints import huggingface_folder
@@ -28,6 +30,13 @@ CONFIG = TrainConfig(
 
 class Cut(Exception):
     """Stands in for a power cut."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +105,18 @@ def test_what_was_trained_is_a_checkpoint_that_annotates(finished: tuple[Path, l
         record = annotator.annotate(text)
     for entity in record.entities:
         assert text[entity.span.start : entity.span.end] == entity.text
+
+
+def test_what_int8_loses_is_in_the_manifest(
+    place: Path, finished: tuple[Path, list[Progress]], tmp_path: Path
+) -> None:
+    assert open_checkpoint(finished[0]).precisions == {}  # no document was held out: nothing is known
+    folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
+    everything = msgspec.structs.replace(CONFIG, held_out=Held("s", 1.0))
+    measured = precisions.run(folder, place / "data", everything)
+    assert open_checkpoint(folder).precisions == measured
+    assert -100 <= measured["int8"]["f1_loss"] <= 100
+    assert measured["int8"]["on"].startswith("19 entities of the documents of bc5cdr, maccrobat")
 
 
 def test_evaluation_counts_every_corpus(place: Path, finished: tuple[Path, list[Progress]]) -> None:

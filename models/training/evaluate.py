@@ -28,6 +28,8 @@ COLLAPSED = {
     **{category: category for category in CATEGORIES},
     **dict.fromkeys(PROBLEM, "PROBLEM"),
 }
+EXACT = "the exact span"
+"""How a count begins whose precision means something: all of its kind is labelled."""
 TOGETHER = 64
 
 
@@ -94,10 +96,10 @@ def _tables(corpus: str, pairs: Pairs) -> Iterable[Table]:
     covered = pairs[0][0].covered
     if covered == frozenset(CATEGORIES):
         names = {category: category for category in CATEGORIES}
-        yield _entities(corpus, pairs, names, "the exact span and category")
-        yield _entities(corpus, pairs, COLLAPSED, "the exact span; DISEASE and SIGN_OR_SYMPTOM are one")
+        yield _entities(corpus, pairs, names, f"{EXACT} and category")
+        yield _entities(corpus, pairs, COLLAPSED, f"{EXACT}; DISEASE and SIGN_OR_SYMPTOM are one")
     elif covered:
-        what = "the exact span; a problem is DISEASE or SIGN_OR_SYMPTOM"
+        what = f"{EXACT}; a problem is DISEASE or SIGN_OR_SYMPTOM"
         yield _entities(corpus, pairs, {c: COLLAPSED[c] for c in covered}, what)
     if corpus == "phee":
         yield _recalled(corpus, pairs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,11 +58,11 @@ def export(
     return folder
 
 
-def record_figures(folder: Path, figures: Mapping[str, Any]) -> None:
-    """Put what was measured of a checkpoint into its manifest."""
+def record(folder: Path, **measured: Any) -> None:
+    """Put what was measured of a checkpoint into its manifest: `figures`, `precisions`."""
     known = msgspec.json.decode((folder / MANIFEST).read_bytes())
     derived = ("format", "formatVersion", "files", "sha256")
-    seal(folder, {key: value for key, value in known.items() if key not in derived} | {"figures": figures})
+    seal(folder, {key: value for key, value in known.items() if key not in derived} | measured)
 
 
 def manifest(model: Trained, base: Checkpoint, config: TrainConfig) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from models.errors import CheckpointError
 from models.features import FEATURES, FeatureDictionary
 from models.heads.assertion import Assertion
 from models.heads.entities import Entities
-from models.training import evaluate, examples
+from models.training import evaluate, examples, precisions
 from models.training.config import TrainConfig, read_config
 from models.training.corpora import read_all
 from models.training.dictionary import read_vocabularies, usable
-from models.training.export import export, record_figures
+from models.training.export import export, record
 from models.training.losses import assertion_loss, entities_loss
 from models.training.scheme import CATEGORIES, Document, held_out
 from models.training.synthetic import concepts, synthesise
@@ -99,7 +99,8 @@ def run(
     model = Model(start, config)
     train(model, material, config, folder / STATE, on_progress)
     finished = export(model, start, names, config, folder / "checkpoint")
-    record_figures(finished, evaluate.run(finished, root, config=config).figures())
+    record(finished, figures=evaluate.run(finished, root, config=config).figures())
+    precisions.run(finished, root, config)
     return finished
 
 
