@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from models.sections import is_known, normalise, title_span
 from models.types import (
+    AXES,
     Annotation,
     Assertion,
     AssertionConfidence,
@@ -46,6 +48,10 @@ _HISTORIES = frozenset({"past_medical_history", "past_surgical_history"})
 _PROBLEM_LISTS = frozenset({"problem", "problems", "current", "active"})
 _FAMILY_CUES = frozenset({"experiencer"})
 _TIME_CUES = frozenset({"history", "future"})
+_ASSOCIATION, _TEMPORALITY = list(AXES).index("association"), list(AXES).index("temporality")
+
+Item = TypeVar("Item")
+_encode = msgspec.json.Encoder().encode
 
 
 def assemble(
@@ -94,7 +100,18 @@ def _document(note: Note, content: str) -> Document:
 
 
 def _digest(*parts: Any, length: int = 16) -> str:
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:length]
+    return hashlib.sha256(_encode(parts)).hexdigest()[:length]
+
+
+@lru_cache(maxsize=1 << 14)
+def _rounded(confidence: float) -> float:
+    """Findings have four decimals, so that few numbers come again and again."""
+    return round(confidence, DIGITS)
+
+
+@cache
+def _assertion(axes: tuple[str, ...]) -> Assertion:
+    return msgspec.convert(dict(zip(Assertion.__struct_fields__, axes, strict=True)), Assertion)
 
 
 # --- entities ------------------------------------------------------------------------------------
@@ -107,19 +124,18 @@ def _entities(
     findings: Sequence[Findings],
     pipeline: Pipeline,
 ) -> tuple[Entity, ...]:
-    by_id = {section.id: section for section in sections}
-    evidence = {section.id: _section_rule(note.text, section) for section in sections}
+    headings = {section.id: _known_heading(note.text, section) for section in sections}
+    rules = {section.id: _section_rule(note.text, section) for section in sections}
     entities: list[Entity] = []
     for passage, found in zip(passages, findings, strict=True):
-        section = by_id[passage.section]
-        heading = _known_heading(note.text, section)
+        heading, rule = headings[passage.section], rules[passage.section]
         for mention in without_duplicates(found.mentions):
             if not 0 <= mention.span.start < mention.span.end <= len(passage.text):
                 raise AssertionError("this is a bug: a mention lies outside its passage")
             if mention.span.end + passage.span.start <= heading:
                 continue
-            entities.append(_entity(note, passage, mention, evidence[section.id], pipeline))
-    return tuple(sorted(entities, key=lambda entity: (entity.span, entity.category)))
+            entities.append(_entity(note, passage, mention, rule, pipeline))
+    return tuple(sorted(entities, key=lambda entity: (entity.span.start, entity.span.end, entity.category)))
 
 
 def _known_heading(text: str, section: Section) -> int:
@@ -130,7 +146,7 @@ def _known_heading(text: str, section: Section) -> int:
 
 def without_duplicates(mentions: Iterable[Mention]) -> list[Mention]:
     """Mentions of which no two of one category overlap; see the head of this file."""
-    mentions = sorted(mentions, key=lambda mention: mention.span)
+    mentions = sorted(mentions, key=lambda mention: (mention.span.start, mention.span.end))
     if all(before.span.end <= after.span.start for before, after in pairwise(mentions)):
         return mentions
     kept: dict[str, list[Mention]] = defaultdict(list)
@@ -141,53 +157,64 @@ def without_duplicates(mentions: Iterable[Mention]) -> list[Mention]:
     return [mention for group in kept.values() for mention in group]
 
 
-def _entity(
-    note: Note, passage: Passage, mention: Mention, rule: tuple[str, str, Span] | None, pipeline: Pipeline
-) -> Entity:
+def _entity(note: Note, passage: Passage, mention: Mention, rule: _Rule | None, pipeline: Pipeline) -> Entity:
     span = mention.span.shift(passage.span.start)
     cues = [(cue.kind, cue.span.shift(passage.span.start)) for cue in mention.evidence]
-    axes = dict(zip(Assertion.__struct_fields__, mention.assertion, strict=True))
-    sure = dict(zip(Assertion.__struct_fields__, mention.assertion_confidence, strict=True))
-    if rule is not None and _applies(rule[0], axes, {kind for kind, _ in cues}):
-        axis, value, title = rule
-        axes[axis], sure[axis] = value, SECTION_CONFIDENCE
-        cues.append(("section", title))
+    axes: tuple[str, ...] = mention.assertion
+    sure: tuple[float, ...] = mention.assertion_confidence
+    if rule is not None and _applies(rule, mention):
+        axes, sure = _with(axes, rule.axis, rule.value), _with(sure, rule.axis, SECTION_CONFIDENCE)
+        cues.append(("section", rule.title))
     return Entity(
         id="e" + _digest(note.id, note.version, span, mention.category, pipeline.fingerprint),
         span=span,
         text=note.text[span.start : span.end],
         category=mention.category,
-        confidence=round(mention.confidence, DIGITS),
+        confidence=_rounded(mention.confidence),
         section=passage.section,
-        assertion=msgspec.convert(axes, Assertion),
-        assertion_confidence=AssertionConfidence(**{k: round(v, DIGITS) for k, v in sure.items()}),
+        assertion=_assertion(axes),
+        assertion_confidence=AssertionConfidence(*map(_rounded, sure)),
         evidence=tuple(
             Evidence(kind=kind, span=place, text=note.text[place.start : place.end]) for kind, place in cues
         ),
     )
 
 
+def _with(axes: tuple[Item, ...], place: int, item: Item) -> tuple[Item, ...]:
+    return (*axes[:place], item, *axes[place + 1 :])
+
+
 # --- what a section's title says of everything under it ---------------------------------------------
 
 
-def _section_rule(text: str, section: Section) -> tuple[str, str, Span] | None:
-    """(axis, value, where the title stands): family history is another's, past history is past."""
+class _Rule(NamedTuple):
+    """Gives an axis (by its place in `AXES`) a value, unless a cue of these kinds has moved it."""
+
+    axis: int
+    usual: str
+    value: str
+    cues: frozenset[str]
+    title: Span
+
+
+def _section_rule(text: str, section: Section) -> _Rule | None:
+    """Family history is another's, past history is past."""
     title = title_span(text, section)
     if title is None:
         return None
     words = set(normalise(section.title).replace("/", " ").split())
     if section.category == "family_and_social_history":
         family_only = words & _FAMILY and not words & {"social", "shx", "sochx", "soc"}
-        return ("association", "other", title) if family_only else None
+        return _Rule(_ASSOCIATION, "subject", "other", _FAMILY_CUES, title) if family_only else None
     if section.category in _HISTORIES and not words & _PROBLEM_LISTS:
-        return ("temporality", "past", title)
+        return _Rule(_TEMPORALITY, "current", "past", _TIME_CUES, title)
     return None
 
 
-def _applies(axis: str, axes: Mapping[str, str], kinds: set[str]) -> bool:
+def _applies(rule: _Rule, mention: Mention) -> bool:
     """A section decides only an axis that neither a cue nor the encoder moved from its usual value."""
-    usual, cues = ("subject", _FAMILY_CUES) if axis == "association" else ("current", _TIME_CUES)
-    return axes[axis] == usual and not kinds & cues
+    moved = any(cue.kind in rule.cues for cue in mention.evidence)
+    return mention.assertion[rule.axis] == rule.usual and not moved
 
 
 # --- the whole note --------------------------------------------------------------------------------
