@@ -22,6 +22,7 @@ from streamer import local_node, settings, topic_admin
 from streamer.bench_notes import BenchNote
 from streamer.bench_traffic import KafkaTopic, Traffic
 from streamer.errors import SettingError
+from streamer.ports import Port
 
 ShapeName = Literal["bert-base", "checkpoint"]
 PEERS = Path(calibration.__file__).parent / "bench" / "peers"
@@ -153,24 +154,25 @@ class Bed:
     def node(self, workers: int, partitions: int) -> Iterator[Node]:
         """From ready to drained. Nothing of another node's is in its topics or its cache."""
         name = f"bench-{next(self._numbers)}"
-        chosen = settings.load(
-            bootstrap=self._bootstrap,
-            redis=self._redis,
-            checkpoint=str(self._shape.checkpoint.folder),
-            device=self._shape.device,
-            precision=self._shape.precision,
-            accept_loss=self._shape.accept_loss,
-            workers=workers,
-            group=name,
-            input_topic=f"{name}-notes",
-            output_topic=f"{name}-annotations",
-            dead_letter_topic=f"{name}-dead",
-            metrics_port=local_node.free_port(),
-            cache_secret=secrets.token_hex(32),
-        )
-        topic_admin.create_topics(chosen, partitions)
-        with local_node.running(chosen) as alive, KafkaTopic(chosen) as topic:
-            yield Node(chosen.metrics_port, Traffic(topic, alive))
+        with Port() as port:
+            chosen = settings.load(
+                bootstrap=self._bootstrap,
+                redis=self._redis,
+                checkpoint=str(self._shape.checkpoint.folder),
+                device=self._shape.device,
+                precision=self._shape.precision,
+                accept_loss=self._shape.accept_loss,
+                workers=workers,
+                group=name,
+                input_topic=f"{name}-notes",
+                output_topic=f"{name}-annotations",
+                dead_letter_topic=f"{name}-dead",
+                metrics_port=port.number,
+                cache_secret=secrets.token_hex(32),
+            )
+            topic_admin.create_topics(chosen, partitions)
+            with local_node.running(chosen) as alive, KafkaTopic(chosen) as topic:
+                yield Node(chosen.metrics_port, Traffic(topic, alive))
 
 
 # --- who used the processor ----------------------------------------------------------------------

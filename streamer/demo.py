@@ -20,6 +20,7 @@ from rich.table import Table
 from streamer import embedded, kafka_tools, local_node, samples, settings, show, topic_admin
 from streamer.errors import WorldError
 from streamer.ledger import Ledger, Report, quantile
+from streamer.ports import Port
 
 Tick = Callable[[], None]
 WARM_UP = 12
@@ -204,14 +205,14 @@ def _node(
     bootstrap: str, redis: str, checkpoint: str | None, console: Console
 ) -> Iterator[tuple[int, Callable[[], bool]]]:
     """A running node; gives the port of its metrics page once it is ready, and whether it still runs."""
-    chosen = settings.load(
-        bootstrap=bootstrap,
-        redis=redis,
-        checkpoint=checkpoint,
-        metrics_port=local_node.free_port(),
-        cache_secret=secrets.token_hex(32),
-    )
     with ExitStack() as stack:
+        chosen = settings.load(
+            bootstrap=bootstrap,
+            redis=redis,
+            checkpoint=checkpoint,
+            metrics_port=stack.enter_context(Port()).number,
+            cache_secret=secrets.token_hex(32),
+        )
         with console.status("starting the engine and a worker …"):
             alive = stack.enter_context(local_node.running(chosen))
         yield chosen.metrics_port, alive

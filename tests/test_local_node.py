@@ -10,6 +10,7 @@ import pytest
 
 from streamer import local_node, settings
 from streamer.errors import WorldError
+from streamer.ports import Port
 
 PAGE = b'# HELP a text\na_total 2.0\nb{x="1"} 1.5\nb{x="2"} 2.5\nbc 9\n'
 
@@ -44,8 +45,8 @@ def test_a_metric_is_summed_over_its_labels(port: int) -> None:
 
 
 def test_a_node_that_cannot_start_says_so_and_shows_its_log(capfd: pytest.CaptureFixture[str]) -> None:
-    nobody = f"127.0.0.1:{local_node.free_port()}"
-    chosen = settings.load(bootstrap=nobody, metrics_port=local_node.free_port())
-    with pytest.raises(WorldError, match="stopped at its start"), local_node.running(chosen):
-        pytest.fail("it cannot be ready")
+    with Port() as nobody, Port() as page:
+        chosen = settings.load(bootstrap=f"127.0.0.1:{nobody.number}", metrics_port=page.number)
+        with pytest.raises(WorldError, match="stopped at its start"), local_node.running(chosen):
+            pytest.fail("it cannot be ready")
     assert "streamer:" in capfd.readouterr().err

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 
 from streamer.embedded import jars
-from streamer.embedded.processes import HOST, Home, Port, Server
+from streamer.embedded.processes import Home, Server
 from streamer.errors import SettingError, WorldError
+from streamer.ports import HOST, Port
 
 READY_SECONDS = 60.0  # three brokers on two busy cores; alone and idle it is 3
 STOP_SECONDS, LAST_STOP_SECONDS = 15.0, 3.0

@@ -1,14 +1,11 @@
-"""A server of ours as a child process: its folder, its ports, its start, its end."""
+"""A server of ours as a child process: its folder, its start, its end."""
 
 from __future__ import annotations
 
-import errno
 import os
-import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,41 +15,8 @@ from pathlib import Path
 
 from streamer.errors import WorldError
 
-HOST = "127.0.0.1"
-FIRST_PORT, LAST_PORT = 20_000, 32_767  # above: the kernel's own choice for clients' ends of connections
 POLL_SECONDS = 0.03
 ENVIRONMENT = ("PATH", "HOME", "LANG")  # a server needs no more, and no secret of ours
-
-
-class Port:
-    """A free loopback port, ours until `release`: other processes that choose this way pass it by."""
-
-    def __init__(self) -> None:
-        for number in random.sample(range(FIRST_PORT, LAST_PORT + 1), 200):
-            claim = _claim(number)
-            if claim is not None:
-                self.number, self._claim = number, claim
-                return
-        raise WorldError(f"no free loopback port between {FIRST_PORT} and {LAST_PORT}; stop what holds them")
-
-    def release(self) -> None:
-        self._claim.close()
-
-
-def _claim(number: int) -> socket.socket | None:
-    """The UDP port of the same number is the claim: the server needs only TCP, and the kernel clears up."""
-    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        claim.bind((HOST, number))
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((HOST, number))
-    except OSError as error:
-        claim.close()
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-            raise
-        return None
-    return claim
 
 
 class Home:

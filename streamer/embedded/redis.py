@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from streamer.embedded.processes import HOST, Home, Port, Server
+from streamer.embedded.processes import Home, Server
 from streamer.errors import WorldError
+from streamer.ports import HOST, Port
 
 READY_SECONDS = 10.0
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import yaml
 
-from tests.integration.ports import free_port
+from streamer.ports import HOST, Port
 from tests.monitored import MONITORING
 
 BINARY = shutil.which("prometheus")
@@ -26,7 +26,8 @@ class Prometheus:
 
     def __init__(self, folder: Path, target: str, job: str = "streamer-node") -> None:
         self._folder = folder
-        self._address = f"127.0.0.1:{free_port()}"
+        self._port = Port()
+        self._address = f"{HOST}:{self._port.number}"
         config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
         config["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "1s")
         config["rule_files"] = [str(MONITORING / file) for file in config["rule_files"]]
@@ -80,6 +81,7 @@ class Prometheus:
         assert self._process is not None
         self._process.terminate()
         self._process.wait(30)
+        self._port.release()
 
     def _wait_until_ready(self, patience_s: float = 60) -> None:
         assert self._process is not None

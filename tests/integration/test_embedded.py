@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,8 +22,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from kafka.admin import KafkaAdminClient
 
 from streamer.embedded import KafkaCluster, RedisServer
-from streamer.embedded.processes import FIRST_PORT, LAST_PORT, Port
 from streamer.errors import SettingError, WorldError
+from streamer.ports import FIRST_PORT, LAST_PORT
 
 STACK = [sys.executable, "-m", "streamer", "stack"]
 
@@ -150,14 +149,6 @@ def test_a_folder_that_cannot_be_made_is_one_line(temp: Path) -> None:
     (temp / "file").write_text("in the way")
     with pytest.raises(WorldError, match="cannot be made"):
         RedisServer(temp / "file" / "redis").start()
-
-
-def test_no_two_choose_the_same_port() -> None:
-    ports = [Port() for _ in range(300)]
-    assert len({port.number for port in ports}) == 300
-    for port in ports:
-        with socket.create_server(("127.0.0.1", port.number)):  # free for the server that it was chosen for
-            port.release()
 
 
 def test_a_server_is_told_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
