@@ -69,7 +69,8 @@ class Forward:
         """For a thread's life: its batches wait for no other thread's."""
         if self.device.type != "cuda":
             return nullcontext()
-        return torch.cuda.stream(torch.cuda.Stream())  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize(self.device)  # the weights are there
+        return torch.cuda.stream(torch.cuda.Stream(self.device))  # type: ignore[no-untyped-call]
 
     def _put(self, array: NDArray[np.generic]) -> Tensor:
         tensor = torch.from_numpy(array)

@@ -8,6 +8,7 @@ the workers ask again for what was not answered.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -65,6 +66,7 @@ def serve(
     from models.engine import Engine  # torch takes seconds to import: a bad call or checkpoint is told before
 
     engine = Engine(opened, device, budget, observer=observer, on_bug=_end, precision=chosen)
+    gc.freeze()  # a full collection would go through all of torch: tenths of a second in which nothing is read
     try:
         asyncio.run(_until_told(Server(engine, opened, hang_seconds), path, ready))
     finally:
