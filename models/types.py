@@ -1,7 +1,8 @@
 """Every domain type, from the note that came in to the record that goes out.
 
 Standard library and msgspec only. Offsets into text are `Span`s: half-open, in Unicode code points.
-`repr` of whatever holds patient text shows its length and nothing else.
+`repr` of whatever holds patient text shows its length and nothing else. `gc=False`: of these there are many,
+and none can be part of a cycle.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ LANES: tuple[Lane, ...] = ("stat", "routine", "backfill")
 SCHEMA_VERSION = "1.0"
 
 
-class Span(msgspec.Struct, frozen=True, order=True):
+class Span(msgspec.Struct, frozen=True, order=True, gc=False):
     """A half-open stretch of text, in Unicode code points."""
 
     start: int
@@ -94,7 +95,7 @@ class Section(msgspec.Struct, frozen=True):
         return f"Section({self.id}, {self.category}, {self.span})"
 
 
-class Passage(_Private, frozen=True, kw_only=True):
+class Passage(_Private, frozen=True, kw_only=True, gc=False):
     """A stretch of text inside one section, cut at sentence ends: the unit of caching."""
 
     span: Span
@@ -102,14 +103,14 @@ class Passage(_Private, frozen=True, kw_only=True):
     section: str
 
 
-class Cue(msgspec.Struct, frozen=True):
+class Cue(msgspec.Struct, frozen=True, gc=False):
     """The words that decided an assertion; `span` is relative to the passage."""
 
     kind: str
     span: Span
 
 
-class Mention(msgspec.Struct, frozen=True):
+class Mention(msgspec.Struct, frozen=True, gc=False):
     """An entity found in a passage; spans are relative to the passage."""
 
     span: Span
@@ -165,21 +166,21 @@ class SectionRecord(_Private, frozen=True, kw_only=True):
     category: str
 
 
-class Assertion(msgspec.Struct, frozen=True):
+class Assertion(msgspec.Struct, frozen=True, gc=False):
     certainty: Certainty
     conditionality: Conditionality
     association: Association
     temporality: Temporality
 
 
-class AssertionConfidence(msgspec.Struct, frozen=True):
+class AssertionConfidence(msgspec.Struct, frozen=True, gc=False):
     certainty: float
     conditionality: float
     association: float
     temporality: float
 
 
-class Evidence(_Private, frozen=True, kw_only=True):
+class Evidence(_Private, frozen=True, kw_only=True, gc=False):
     kind: str
     span: Span
     text: str
@@ -192,7 +193,7 @@ class Link(msgspec.Struct, frozen=True):
     score: float
 
 
-class Entity(_Private, frozen=True, kw_only=True):
+class Entity(_Private, frozen=True, kw_only=True, gc=False):
     id: str
     span: Span
     text: str
