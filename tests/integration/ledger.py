@@ -123,13 +123,19 @@ class Reader:
 
     def wait_for(self, count: int, patience_s: float = 150.0) -> Seen:
         """Returns when `count` notes were seen; AssertionError when none comes for `patience_s`."""
+        return self._wait_for(count, lambda: len(self.seen.times), patience_s)
+
+    def wait_for_records(self, count: int, patience_s: float = 150.0) -> Seen:
+        """As `wait_for`; a note that comes twice counts twice."""
+        return self._wait_for(count, self.seen.times.total, patience_s)
+
+    def _wait_for(self, count: int, come: Callable[[], int], patience_s: float) -> Seen:
         with self._changed:
-            while len(self.seen.times) < count:
-                before = len(self.seen.times)
-                self._changed.wait_for(lambda b=before: len(self.seen.times) > b or self._error, patience_s)  # type: ignore[misc]
+            while (before := come()) < count:
+                self._changed.wait_for(lambda b=before: come() > b or self._error, patience_s)  # type: ignore[misc]
                 if self._error:
                     raise self._error
-                assert len(self.seen.times) > before, f"{before} of {count} notes, and no more come"
+                assert come() > before, f"{before} of {count}, and no more come"
         return self.seen
 
     def wait_for_the_rest(self, count: int, quiet_s: float = 2.0) -> Seen:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,21 +25,16 @@ class Service:
     def __init__(self, at: Topics, node: Node) -> None:
         self.at, self.node = at, node
         self.values: dict[str, list[bytes | None]] = {}
-        self._arrived = threading.Condition()
-        self._total = 0
         self.reader = Reader(at, self._enter)
+        self._sent = 0
 
     def _enter(self, record: Any) -> str:
         note = "tombstone" if record.value is None and record.key == b"gone" else by_document(record)
-        with self._arrived:
-            self.values.setdefault(note, []).append(record.value)
-            self._total += 1
-            self._arrived.notify_all()
+        self.values.setdefault(note, []).append(record.value)
         return note
 
     def answer(self, messages: Sequence[tuple[bytes | None, bytes | None]]) -> None:
         """Send, and wait until as much came out as went in."""
-        wanted = self._total + len(messages)
         producer = KafkaProducer(bootstrap_servers=self.at.bootstrap, acks="all", max_request_size=25_000_000)
         try:
             for key, value in messages:
@@ -48,8 +42,8 @@ class Service:
             producer.flush()
         finally:
             producer.close()
-        with self._arrived:
-            assert self._arrived.wait_for(lambda: self._total >= wanted, 240), "not everything came out"
+        self._sent += len(messages)
+        self.reader.wait_for_records(self._sent)
 
     def record(self, note: str, time: int = 0) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(self.values[note][time] or b"")
