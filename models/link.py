@@ -7,10 +7,7 @@ from collections.abc import Callable, Sequence
 
 import zmq
 
-AT_ONCE, MORE = (
-    int(zmq.NOBLOCK),
-    int(zmq.NOBLOCK | zmq.SNDMORE),
-)  # with its own flags pyzmq takes twice as long
+AT_ONCE, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)  # pyzmq's own flags cost as much as a send
 BURST = 64
 """Messages heard before others in the event loop have their turn."""
 

@@ -12,6 +12,7 @@ import pytest
 import zmq
 import zmq.asyncio
 
+from models import server as server_module
 from models import wire
 from models.answers import Answer, together
 from models.checkpoint import Checkpoint
@@ -271,6 +272,39 @@ async def test_what_the_engine_had_no_room_for_is_asked_again_and_nothing_is_los
         for number in numbers[1:]:
             await stage.answer(identity, number)
         assert [reading.findings for reading in await asyncio.gather(*readings)] == [[Findings()]] * 3
+
+
+async def test_workers_that_want_more_than_fits_get_everything_and_the_queue_stays_short(
+    checkpoint: Checkpoint, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A room that shrinks with every worker: some ask for more than they may, and ask again."""
+    monkeypatch.setattr(server_module, "MOST_BATCHES", 3)
+    monkeypatch.setattr(server_module, "LEAST_BATCHES", 1)
+    engine, stop = Engine(checkpoint, "cpu", budget=64, readers=1), asyncio.Event()
+    submit, asked, depths = engine.submit, list[tuple[int, Any]](), list[int]()
+
+    def watched(own: Any, *given: Any) -> Any:
+        asked.append((wire.weight(own), submit(own, *given)))
+        depths.append(sum(weight for weight, future in asked if not future.done()))
+        return asked[-1][1]
+
+    engine.submit = watched  # type: ignore[assignment]
+    server = Server(engine, checkpoint)
+    serving = asyncio.create_task(server.run(folder / "e.sock", stop))
+    clients = [EngineClient(f"ipc://{folder}/e.sock", checkpoint) for _ in range(3)]
+    readings = []
+    for client in clients:
+        await client.connect()
+        readings += [asyncio.create_task(client.read(passages(2, n), "backfill")) for n in range(30)]
+    got = [reading.findings for reading in await asyncio.gather(*readings)]
+    wanted = [expected(checkpoint, passages(2, n)) for n in range(30)]
+    assert got == wanted * 3
+    assert 64 < max(depths) <= 5 * 64, "three batches together, or as one worker alone may and one for each"
+    for client in clients:
+        await client.close()
+    stop.set()
+    await serving
+    engine.close()
 
 
 async def test_faults_of_passages_are_values_and_refusals_are_errors(
