@@ -66,7 +66,7 @@ def serve(
     from models.engine import Engine  # torch takes seconds to import: a bad call or checkpoint is told before
 
     engine = Engine(opened, device, budget, observer=observer, on_bug=_end, precision=chosen)
-    gc.freeze()  # a full collection would go through all of torch: tenths of a second in which nothing is read
+    gc.freeze()  # else a full collection goes through all of torch, for tenths of a second
     try:
         asyncio.run(_until_told(Server(engine, opened, hang_seconds), path, ready))
     finally:
