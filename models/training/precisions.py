@@ -17,7 +17,7 @@ from models.training.scores import Report, Score, total
 
 
 def run(folder: Path, data: Path, config: TrainConfig | Path = evaluate.DEFAULT_CONFIG) -> dict[str, Any]:
-    """Measure on the held-out documents, and record: nothing where none is labelled, or it cannot run here."""
+    """Measure on the held-out documents, and record; nothing where none is labelled, or it cannot run."""
     exact = evaluate.run(folder, data, config=config)
     if not _pooled(exact).gold:
         return {}
