@@ -149,13 +149,13 @@ def gelu(product, scales, bias, out, out_scales):
         row, scale, to = product[i], scales[i], out[i]
         largest = i4(0)  # GELU rises where it is positive: its largest is that of the largest
         for j in range(len(row)):
-            largest = max(largest, _bits(row[j] * scale + bias[j]))
+            largest = max(largest, _bits(_read(row[j]) * scale + bias[j]))
         step = (_gelu(_float(largest)) + _FLOOR) / _BYTES
         out_scales[i] = step
         inverse = _ONE / step
         base = _FLOOR * inverse + _HALF
         for j in range(len(row)):
-            to[j] = np.uint8(u4(i4(_gelu(row[j] * scale + bias[j]) * inverse + base)))
+            to[j] = np.uint8(u4(i4(_gelu(_read(row[j]) * scale + bias[j]) * inverse + base)))
 
 
 # --- attention -------------------------------------------------------------------------------------
