@@ -19,21 +19,8 @@ from models.requests import Passage
 from models.types import Lane
 from models.windows import cut
 from tests import plain_reading
-from tests.checkpoints import huggingface_folder, tiny
+from tests.checkpoints import huggingface_folder
 from tests.engines import gated, own_rows, passage, result, same
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    return tiny(tmp_path_factory.mktemp("engine"))
-
-
-@pytest.fixture(scope="module")
-def engine(checkpoint: Checkpoint) -> Any:
-    engine = Engine(checkpoint, "cpu")
-    yield engine
-    engine.close()
-
 
 # --- what is answered ----------------------------------------------------------------------------
 

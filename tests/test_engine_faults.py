@@ -1,7 +1,6 @@
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,20 +11,8 @@ from models.engine import Engine
 from models.errors import CheckpointError, EngineError
 from models.forward import Projected
 from models.requests import Passage
-from tests.checkpoints import huggingface_folder, tiny
+from tests.checkpoints import huggingface_folder
 from tests.engines import Gate, gated, own_rows, passage, result, same
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    return tiny(tmp_path_factory.mktemp("engine"))
-
-
-@pytest.fixture(scope="module")
-def engine(checkpoint: Checkpoint) -> Any:
-    engine = Engine(checkpoint, "cpu")
-    yield engine
-    engine.close()
 
 
 class Small:

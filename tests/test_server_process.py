@@ -1,9 +1,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import zmq
@@ -12,19 +10,7 @@ import zmq.asyncio
 from models import wire
 from models.checkpoint import Checkpoint
 from models.client import answers
-from tests.checkpoints import tiny
 from tests.engines import EngineProcess, passage
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    return tiny(tmp_path_factory.mktemp("server"))
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def test_a_process_says_nothing_stops_when_told_and_takes_its_socket_along(
