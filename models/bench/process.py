@@ -16,9 +16,15 @@ from typing import Any
 
 CHILD = Path(__file__).with_name("child.py")
 ROOT = CHILD.parents[2]
-IDLE = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0", "TOKENIZERS_PARALLELISM": "false"}
-"""A process that is not measured right now must not spin."""
-OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+QUIET = {
+    "OMP_WAIT_POLICY": "passive",
+    "KMP_BLOCKTIME": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""A process that is not measured right now must not spin, and none may ask the network."""
 STOP_SECONDS = 10.0
 
 
@@ -42,16 +48,19 @@ class PeerProcess:
         """`python`: the interpreter of a foreign environment, which then does not see our packages."""
         commands_out, self._commands = os.pipe()
         self._answers, answers_in = os.pipe()
-        paths = (
-            {} if python else {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [_python_path()])])}
-        )
+        paths = [] if python else [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         with open(log or os.devnull, "wb") as output:
             self._process = subprocess.Popen(
                 [
                     *(python or sys.executable, "-P", str(CHILD), str(peer), str(work)),
                     *(json.dumps(dict(options)), str(commands_out), str(answers_in)),
                 ],
-                env={**os.environ, **IDLE, **OFFLINE, **paths, **(environment or {})},
+                env={
+                    **os.environ,
+                    **QUIET,
+                    "PYTHONPATH": os.pathsep.join(paths),
+                    **(environment or {}),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -118,7 +127,3 @@ class PeerProcess:
         code = self._process.wait(STOP_SECONDS)
         died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"its process ended with {died}"
-
-
-def _python_path() -> str:
-    return os.environ.get("PYTHONPATH", "")

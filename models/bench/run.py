@@ -21,6 +21,8 @@ from models.bench.report import Report
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.forward import choose_device
 
+WARM = 8
+"""Windows that tell roughly how fast a variant is."""
 FOR_CURVES = 0.35
 """Share of the time that is kept for what follows the rounds."""
 START_SECONDS, READ_SECONDS, SOAK_SECONDS = 300.0, 180.0, 600.0
@@ -188,8 +190,8 @@ class Benchmark:
             try:
                 child.call("start", START_SECONDS)
                 if variant.name != GEMM.name:
-                    child.call("read", READ_SECONDS, first=0, count=4)
-                    speed = child.call("read", READ_SECONDS, first=0, count=mixture.GROUP)
+                    child.call("read", READ_SECONDS, first=0, count=1)
+                    speed = child.call("read", READ_SECONDS, first=0, count=WARM)
                     self._speeds[variant.name] = speed
             except PeerFailed as error:
                 child.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,15 @@ def twin(checkpoint: Checkpoint, cache: Path) -> Path:
     if checkpoint.layout == "huggingface":
         return checkpoint.folder
     encoder, heads = load(checkpoint)
-    tags = {name: tensor for name, tensor in _state(heads.spans).items() if name.startswith("tags.")}
-    labels = ("O", *(f"{prefix}-{name}" for prefix in "BI" for name in checkpoint.categories))
+    tags = {name.rpartition(".")[2]: tensor for name, tensor in _state(heads.spans).items()}
+    labels = next((head["labels"] for head in checkpoint.heads if "labels" in head), None)
+    labels = labels or ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in checkpoint.categories)]
 
     def write(folder: Path) -> None:
-        renamed = {f"bert.{_foreign(name)}": tensor for name, tensor in encoder.state_dict().items()}
-        tensors = _split(renamed) | {f"classifier.{n.removeprefix('tags.')}": t for n, t in tags.items()}
-        save_file(
-            {n: t.contiguous() for n, t in tensors.items()}, folder / "model.safetensors", {"format": "pt"}
-        )
+        tensors = _split({f"bert.{_foreign(name)}": value for name, value in encoder.state_dict().items()})
+        tensors |= {f"classifier.{name}": tensor for name, tensor in tags.items()}
+        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        save_file(whole, folder / "model.safetensors", {"format": "pt"})
         _write_small(folder, checkpoint.encoder, labels, checkpoint.tokenizer)
 
     return _once(cache / f"{checkpoint.name}-{checkpoint.fingerprint}-{VERSION}", write)
@@ -80,7 +80,7 @@ def _once(folder: Path, write: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _write_small(folder: Path, config: EncoderConfig, labels: tuple[str, ...], tokenizer: Tokenizer) -> None:
+def _write_small(folder: Path, config: EncoderConfig, labels: Sequence[str], tokenizer: Tokenizer) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     specials = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
     files: dict[str, Mapping[str, Any]] = {

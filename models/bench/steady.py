@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from models.types import Lane
 
+FEWEST = 4
+"""Batches of each reader below which a speed is chance."""
+
 
 class Batch(NamedTuple):
     """`ended`: seconds of the monotonic clock; `seconds` it took; `reader`: whose it was."""
@@ -29,6 +32,11 @@ class Meter:
 
     def clear(self) -> None:
         self.batches = []
+
+    def each(self, readers: int, batches: int) -> bool:
+        """Whether each of the readers has had so many."""
+        own = _by_reader(self.batches)
+        return len(own) >= readers and all(len(one) >= batches for one in own.values())
 
     def readers(self, count: int) -> None: ...
 

@@ -48,7 +48,7 @@ class Ours:
     def read(self, first: int, count: int) -> float:
         """In the steady state: no reader's first batch counts, and there is always a backlog."""
         self._meter.clear()
-        self._feed(first, count)
+        self._feed(first, count, steady.FEWEST)
         return steady.rate(self._meter.batches)
 
     def inside(self) -> dict[str, float]:
@@ -111,22 +111,29 @@ class Ours:
             precision=self._precision,
         )
 
-    def _feed(self, first: int, count: int) -> None:
-        """Returns when `count` passages were answered; a backlog waits until then, and is dropped."""
-        backlog = BACKLOG_BATCHES * self._engine.budget * self._engine.readers * len(self._sizes)
-        backlog //= sum(self._sizes)
+    def _feed(self, first: int, count: int, batches: int = 1) -> None:
+        """Returns when `count` passages were answered, in so many batches of each reader.
+
+        A backlog waits until then; it is dropped, and what already runs is waited for.
+        """
+        engine = self._engine
+        backlog = BACKLOG_BATCHES * engine.budget * engine.readers * len(self._sizes) // sum(self._sizes)
         together = max(backlog // 32, 1)
         waiting: deque[Future[Answers]] = deque()
         asked, answered = 0, 0
         deadline = time.monotonic() + PATIENCE_S
-        while answered < count:
+        while answered < count or not self._meter.each(engine.readers, batches):
             while asked - answered < backlog:
-                waiting.append(self._engine.submit(self._some(first + asked, together)))
+                waiting.append(engine.submit(self._some(first + asked, together)))
                 asked += together
             waiting.popleft().result(deadline - time.monotonic())
             answered += together
         for future in waiting:
             future.cancel()
+        idle = 0
+        while idle < 2:  # a batch that was just taken is not yet known to run
+            time.sleep(0.002)
+            idle = 0 if engine.stalled_for() else idle + 1
 
     def _some(self, first: int, count: int) -> list[Passage]:
         return [self._passages[(first + i) % len(self._passages)] for i in range(count)]
