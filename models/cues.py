@@ -123,67 +123,89 @@ def _decide(text: str, spans: Sequence[Span], first: int) -> Decisions:
     found = phrases.find(text) if spans else {}
     if not found:
         return {}
-    context = _Context(text, spans, found)
-    axes = [(number, axis) for number, axis in enumerate(AXES) if axis in found]
-    decisions = {
-        (row, number): context.decide(span, axis)
-        for row, span in enumerate(spans, first)
-        for number, axis in axes
-    }
-    return {place: decision for place, decision in decisions.items() if decision}
+    context = _Context(text, spans)
+    decisions = {}
+    for number, axis in enumerate(AXES):
+        if axis in found:
+            cues = _Cues(axis, found[axis], context)
+            for row, (span, sentence) in enumerate(zip(spans, context.of_spans, strict=True), first):
+                if (decision := cues.decide(span, sentence)) is not None:
+                    decisions[row, number] = decision
+    return decisions
 
 
 class _Context:
-    """The cues of a text and the words that they have to reach across."""
+    """Where the spans of a text stand, and the words that a cue has to reach across."""
 
-    def __init__(self, text: str, spans: Sequence[Span], found: dict[str, list[Match]]) -> None:
-        self._text = text
-        self._found = found
-        self._starts = {axis: [match.start for match in matches] for axis, matches in found.items()}
-        self._sentences = sentences(text, 0, len(text)) or [Span(0, len(text))]
-        self._begins = [sentence.start for sentence in self._sentences]
-        self._telling = {
-            axis: {self._sentence(match.start) for match in matches if match.effect.cues}
-            for axis, matches in found.items()
-        }
+    def __init__(self, text: str, spans: Sequence[Span]) -> None:
+        self.text = text
+        self.sentences = sentences(text, 0, len(text)) or [Span(0, len(text))]
+        self._begins = [sentence.start for sentence in self.sentences]
+        self.of_spans = [self.sentence(span.start) for span in spans]
         ordered = sorted((span.start, span.end) for span in spans)
         self._concepts = [start for start, _ in ordered]
         self._concept_ends = list(accumulate((end for _, end in ordered), max))
         self._words: dict[int, list[int]] = {}
 
-    def decide(self, span: Span, axis: str) -> _Decision | None:
-        """What the nearest cue of an axis says of a concept."""
-        number = self._sentence(span.start)
-        if number not in self._telling[axis]:
+    def sentence(self, place: int) -> int:
+        """The number of the sentence there."""
+        return max(0, bisect_right(self._begins, place) - 1)
+
+    def distance(self, sentence: int, gap: tuple[int, int]) -> int:
+        """How many words start in a gap within a sentence, but for those of concepts and mere links."""
+        words = self._words.get(sentence)
+        if words is None:
+            words = self._words[sentence] = list(self._words_outside(self.sentences[sentence]))
+        return bisect_left(words, gap[1]) - bisect_left(words, gap[0])
+
+    def _words_outside(self, sentence: Span) -> Iterator[int]:
+        for word in _WORD.finditer(self.text, sentence.start, sentence.end):
+            start = word.start()
+            concept = bisect_right(self._concepts, start) - 1
+            outside = concept < 0 or self._concept_ends[concept] <= start
+            if outside and word[0].lower() not in _LINKS:
+                yield start
+
+
+class _Cues:
+    """What the phrases of a text say on one axis."""
+
+    def __init__(self, axis: str, matches: Sequence[Match], context: _Context) -> None:
+        self._axis = axis
+        self._matches = matches
+        self._starts = [match.start for match in matches]
+        self._context = context
+        self._telling = {context.sentence(match.start) for match in matches if match.effect.cues}
+
+    def decide(self, span: Span, sentence: int) -> _Decision | None:
+        """What the nearest cue says of a concept."""
+        if sentence not in self._telling:
             return None
-        before = self._walk(span, axis, number, forwards=False)
-        after = self._walk(span, axis, number, forwards=True)
+        before = self._walk(span, sentence, forwards=False)
+        after = self._walk(span, sentence, forwards=True)
         if before and after:
             return after if after.distance <= before.distance else before
         return before or after
 
-    def _sentence(self, place: int) -> int:
-        return max(0, bisect_right(self._begins, place) - 1)
-
-    def _walk(self, span: Span, axis: str, number: int, *, forwards: bool) -> _Decision | None:
+    def _walk(self, span: Span, sentence: int, *, forwards: bool) -> _Decision | None:
         """From a concept outwards: the first cue that reaches it and is not stopped on the way."""
         stopped: frozenset[str] = frozenset()
-        for match in self._outwards(span, axis, self._sentences[number], forwards=forwards):
+        for match in self._outwards(span, self._context.sentences[sentence], forwards=forwards):
             cues, stops, _ = match.effect
             gap = (span.end, match.start) if forwards else (match.end, span.start)
             for cue in cues:
                 if cue.kind not in stopped and self._faces(cue, match, gap, forwards):
-                    distance = self._distance(number, gap)
+                    distance = self._context.distance(sentence, gap)
                     if distance <= _reach(cue, forwards):
-                        column = _COLUMN[axis, cue.value]
+                        column = _COLUMN[self._axis, cue.value]
                         return _Decision(column, cue.kind, Span(match.start, match.end), distance)
             if "any" in stops:
                 return None
             stopped |= stops
         return None
 
-    def _outwards(self, span: Span, axis: str, sentence: Span, *, forwards: bool) -> Iterator[Match]:
-        matches, starts = self._found[axis], self._starts[axis]
+    def _outwards(self, span: Span, sentence: Span, *, forwards: bool) -> Iterator[Match]:
+        matches, starts = self._matches, self._starts
         if forwards:
             limit = min(sentence.end, span.end + FARTHEST)
             return iter(matches[bisect_left(starts, span.end) : bisect_left(starts, limit)])
@@ -194,27 +216,12 @@ class _Context:
     def _faces(self, cue: Action, match: Match, gap: tuple[int, int], forwards: bool) -> bool:
         """Whether a concept on this side of the cue may be meant."""
         if cue.place == "answer":
-            return forwards and _ANSWER.fullmatch(self._text, *gap) is not None
+            return forwards and _ANSWER.fullmatch(self._context.text, *gap) is not None
         if cue.place == "adjacent":
             return not forwards
         if cue.place not in ("between", "after" if forwards else "before"):
             return False
-        return not match.effect.either_way or forwards == bool(_CLOSED.match(self._text, match.end))
-
-    def _distance(self, sentence: int, gap: tuple[int, int]) -> int:
-        """How many words start in a gap within a sentence, but for those of concepts and mere links."""
-        words = self._words.get(sentence)
-        if words is None:
-            words = self._words[sentence] = list(self._words_outside(self._sentences[sentence]))
-        return bisect_left(words, gap[1]) - bisect_left(words, gap[0])
-
-    def _words_outside(self, sentence: Span) -> Iterator[int]:
-        for word in _WORD.finditer(self._text, sentence.start, sentence.end):
-            start = word.start()
-            concept = bisect_right(self._concepts, start) - 1
-            outside = concept < 0 or self._concept_ends[concept] <= start
-            if outside and word[0].lower() not in _LINKS:
-                yield start
+        return not match.effect.either_way or forwards == bool(_CLOSED.match(self._context.text, match.end))
 
 
 def _reach(cue: Action, forwards: bool) -> int:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, NamedTuple
@@ -58,16 +59,19 @@ class Match(NamedTuple):
 def find(text: str) -> dict[str, list[Match]]:
     """By axis: its phrases in order, not overlapping; only of axes on which some phrase is a cue."""
     folded, shifts = _folded(text)
-    found: dict[str, dict[int, Match]] = {axis: {} for axis in AXES}
+    found = []
     for last, (length, effects) in _phrases().iter(folded):
         start, end = last + 1 - length, last + 1
         if not (_inside_word(folded, start) or _inside_word(folded, end)):
-            for axis, effect in effects:
-                found[axis][start] = Match(start, end, effect)  # from one start, longer ones come later
+            found.append((start, end, effects))
+    telling = {axis for _, _, effects in found for axis, effect in effects.items() if effect.cues}
+    matches: dict[str, dict[int, Match]] = {axis: {} for axis in telling}
+    for start, end, effects in found:
+        for axis in telling & effects.keys():
+            matches[axis][start] = Match(start, end, effects[axis])  # from one start, longer ones come later
     return {
-        axis: [shifts.back(match) for match in _longest(matches.values(), len(folded))]
-        for axis, matches in found.items()
-        if any(match.effect.cues for match in matches.values())
+        axis: [shifts.back(match) for match in _longest(of_axis.values(), len(folded))]
+        for axis, of_axis in matches.items()
     }
 
 
@@ -108,7 +112,8 @@ def _folded(text: str) -> tuple[str, _Shifts]:
 
 
 def _longest(matches: Iterable[Match], length: int) -> list[Match]:
-    ordered = sorted(matches, key=lambda match: match.start)
+    """In order; where they overlap the longest, of those the first."""
+    ordered = sorted(matches, key=attrgetter("start"))
     if all(match.end <= following.start for match, following in pairwise(ordered)):
         return ordered
     taken = bytearray(length)
@@ -118,7 +123,7 @@ def _longest(matches: Iterable[Match], length: int) -> list[Match]:
         if not any(taken[start:end]):
             taken[start:end] = b"\1" * (end - start)
             kept.append(match)
-    return sorted(kept, key=lambda match: match.start)
+    return sorted(kept, key=attrgetter("start"))
 
 
 def _inside_word(text: str, place: int) -> bool:
@@ -137,7 +142,7 @@ def _phrases() -> Any:
             rows.setdefault(phrase, {}).setdefault(axis, []).append(Action(kind, place, value))
     automaton = ahocorasick.Automaton()
     for phrase, by_axis in rows.items():
-        effects = [(axis, _effect(actions)) for axis, actions in by_axis.items()]
+        effects = {axis: _effect(actions) for axis, actions in by_axis.items()}
         automaton.add_word(phrase, (len(phrase), effects))
     automaton.make_automaton()
     return automaton

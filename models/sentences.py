@@ -8,8 +8,12 @@ from models.types import Span
 
 LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _END = re.compile(
-    rf"""(?P<mark>[.!?])["'”’)\]]{{0,3}}(?:(?P<lost>,)(?=[A-Z0-9])|[ \t\xa0]+)|[{LINE_BREAKS}]\s*"""
+    rf"""[.!?{LINE_BREAKS}]"""
+    rf"""(?:(?<=[.!?])["'”’)\]]{{0,3}}(?:,(?=[A-Z0-9])|[ \t\xa0]+)|(?<=[{LINE_BREAKS}])\s*)"""
 )
+"""One set of characters comes first, so that the search can run to the next of them."""
+_BLANK_LINE = re.compile(f"[{LINE_BREAKS}][^{LINE_BREAKS}]*[{LINE_BREAKS}]")
+_MARKS = ".!?"
 _LAST_WORD = re.compile(r"[^\s(\[,;:/]*$")
 _ITEM = re.compile(r"[-*•·–—◦▪>#]|\(?(?:\d{1,3}|[A-Za-z])[.)](?=\s)")
 _NEVER_ENDS = frozenset((
@@ -35,8 +39,8 @@ def sentences(text: str, start: int, end: int) -> list[Span]:
     begin = line = start
     for match in _END.finditer(text, start, end):
         at, after = match.span()
-        if match["mark"]:
-            ends = _mark_ends(text, match, begin, end)
+        if text[at] in _MARKS:
+            ends = _mark_ends(text, at, after, begin, end)
         else:
             ends = _break_ends(text, line, at, after, end)
             line = after
@@ -48,19 +52,18 @@ def sentences(text: str, start: int, end: int) -> list[Span]:
 
 
 def _add(found: list[Span], text: str, start: int, end: int) -> None:
-    raw = text[start:end]
-    words = raw.strip()
-    if words:
-        lead = len(raw) - len(raw.lstrip())
-        found.append(Span(start + lead, start + lead + len(words)))
+    words = text[start:end].rstrip()
+    end = start + len(words)
+    start = end - len(words.lstrip())
+    if start < end:
+        found.append(Span(start, end))
 
 
-def _mark_ends(text: str, match: re.Match[str], begin: int, end: int) -> bool:
-    at, after = match.span()
+def _mark_ends(text: str, at: int, after: int, begin: int, end: int) -> bool:
     following = text[after : after + 1] if after < end else ""
     if not following or following in LINE_BREAKS:
         return False  # the line break or the text's end decides
-    if match["mark"] != ".":
+    if text[at] != ".":
         return not following.islower()
     return not following.islower() and not _abbreviates(text, at, begin, text[after : after + 2])
 
@@ -96,4 +99,4 @@ def _break_ends(text: str, line: int, at: int, after: int, end: int) -> bool:
 
 def blank_line(gap: str) -> bool:
     """Whether white space between two sentences holds a blank line."""
-    return sum(gap.replace("\r\n", "\n").count(mark) for mark in LINE_BREAKS) > 1
+    return len(gap) > 1 and _BLANK_LINE.search(gap.replace("\r\n", "\n")) is not None
