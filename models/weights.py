@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from models.checkpoint import Checkpoint
 from models.encoder import Encoder
@@ -89,8 +90,19 @@ def save_quantised(tensors: Mapping[str, Tensor], path: Path) -> None:
     save_file(out, path)
 
 
+class _Unfilled(TorchFunctionMode):
+    """Modules are built without their random weights, for which torch would import its compilers here."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def _encoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], device: str | torch.device) -> Encoder:
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         encoder = Encoder(checkpoint.encoder)
     _fill(encoder, "encoder.", tensors, checkpoint)
     return encoder.to(device).eval().requires_grad_(False)

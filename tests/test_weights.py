@@ -1,6 +1,8 @@
 import os
 import pickle
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -217,3 +219,19 @@ def test_an_unknown_kind_of_head_asks_for_an_update(tmp_path: Path) -> None:
     folder = streamer_folder(tmp_path, heads=[{"name": "x", "kind": "relations", "labels": []}])
     with pytest.raises(CheckpointError, match="head kind 'relations' is unknown"):
         load(open_checkpoint(folder))
+
+
+def test_loading_does_not_import_torch_s_compilers(tmp_path: Path) -> None:
+    """They take seconds and a hundred megabytes, and make every full garbage collection slower."""
+    code = """if True:
+        import sys
+        from models.checkpoint import open_checkpoint
+        from models.weights import load
+        load(open_checkpoint(sys.argv[1]))
+        print([name for name in ("torch._dynamo", "torch._inductor") if name in sys.modules])
+    """
+    folder = huggingface_folder(tmp_path)
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert said.stdout == "[]\n"
