@@ -1,7 +1,6 @@
 import threading
-import time
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from models.checkpoint import Checkpoint, open_checkpoint
 from models.engine import Engine
 from models.forward import Forward
 from models.heads.token_classes import TokenClasses
-from models.lanes import Lanes
 from models.requests import Passage
 from models.types import Lane
 from models.windows import cut
@@ -169,24 +167,6 @@ def test_urgent_lanes_go_first_and_what_nobody_waits_for_never_goes(checkpoint: 
         result(future)
     assert gate.batches == [[1], [27], [29], [30]]
     engine.close()
-
-
-def test_idle_readers_divide_what_waits() -> None:
-    class Item:
-        tokens, dropped = 100, False
-
-    lanes: Lanes[Any] = Lanes(sharers=2)
-    taken: list[int] = []
-    takers = [threading.Thread(target=lambda: taken.append(len(lanes.take(10_000)))) for _ in range(2)]
-    for taker in takers:
-        taker.start()
-    deadline = time.monotonic() + 30
-    while lanes.idle < 2 and time.monotonic() < deadline:
-        threading.Event().wait(0.001)
-    lanes.put([Item() for _ in range(10)], "routine")
-    for taker in takers:
-        taker.join(30)
-    assert sorted(taken) == [5, 5]
 
 
 class Seen:
