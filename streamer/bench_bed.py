@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from streamer.ports import Port
 ShapeName = Literal["bert-base", "checkpoint"]
 PEERS = Path(calibration.__file__).parent / "bench" / "peers"
 START_S, READ_S = 240.0, 600.0
+SETTLE_S = 0.1
 ANY_LOSS = 100.0
 """Random weights have nothing to lose."""
 TOKENS_READ = "streamer_batch_tokens_sum"
@@ -139,8 +141,12 @@ class Node:
 
     @property
     def tokens_read(self) -> float:
-        """Tokens that its engine has read since the start."""
-        return local_node.metric(self.port, TOKENS_READ)
+        """Tokens that its engine has read since the start; a batch is counted just after it is answered."""
+        seen, now = -1.0, local_node.metric(self.port, TOKENS_READ)
+        while now != seen:
+            time.sleep(SETTLE_S)
+            seen, now = now, local_node.metric(self.port, TOKENS_READ)
+        return now
 
 
 class Bed:

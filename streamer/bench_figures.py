@@ -12,18 +12,23 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Pair:
-    """The same notes twice. `processor`: seconds of processor time of each part during the stream's half."""
+    """The same notes twice, by the engine alone and by the stream.
+
+    `read`: tokens that the stream's engine read: a heading that came before is in the cache. `processor`:
+    seconds of processor time of each part meanwhile.
+    """
 
     notes: int
     tokens: int
     engine_seconds: float
+    read: float
     stream_seconds: float
     processor: Mapping[str, float]
 
     @property
     def share(self) -> float:
         """Of the engine's speed, what the stream has."""
-        return self.engine_seconds / self.stream_seconds
+        return self.stream_tokens_per_second / self.engine_tokens_per_second
 
     @property
     def engine_tokens_per_second(self) -> float:
@@ -31,7 +36,7 @@ class Pair:
 
     @property
     def stream_tokens_per_second(self) -> float:
-        return self.tokens / self.stream_seconds
+        return self.read / self.stream_seconds
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ class Scrape:
 
 @dataclass
 class Figures:
-    """Medians over rounds. `read_share`: tokens that the engine read over those that were sent; 1: all."""
+    """What was measured; medians over `rounds` where not said otherwise. `cached`: the speed of notes that
+    came before over that of new ones.
+    """
 
     device: str
     shape: str
@@ -79,7 +86,6 @@ class Figures:
     lengths: list[Swept] = field(default_factory=list)
     gemm_gflops: dict[str, float] = field(default_factory=dict)
     flop_per_token: float = 0.0
-    read_share: float = 0.0
     cached: float | None = None
     scrape: Scrape | None = None
 
@@ -109,7 +115,7 @@ class Figures:
             "processor_milliseconds_per_note": {
                 part: round(self._per_note(part) * 1e3, 3) for part in self._parts
             },
-            "read_share": round(self.read_share, 4),
+            "read_share": round(self._median(lambda one: one.read / one.tokens), 4),
             "cached_notes_speedup": self.cached and round(self.cached, 2),
             "workers": [asdict(one) for one in self.workers],
             "partitions": [asdict(one) for one in self.partitions],

@@ -1,4 +1,4 @@
-"""Notes for the stream's benchmark: of given lengths, without end, and no passage of one ever in another."""
+"""Notes for the stream's benchmark: of given lengths, without end, each with a text of its own."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Tokenises(Protocol):
 class Notes:
     """Stretches of `texts`, joined and walked through again and again, some words replaced each time.
 
-    So every note has a text of its own, with the words, sentences and headings of real ones. The same seed
-    gives the same notes.
+    So hardly a passage but a heading comes twice, and all words, sentences and headings are those of real
+    notes. The same seed gives the same notes.
     """
 
     def __init__(self, texts: Sequence[str], reader: Tokenises, seed: int = 0) -> None:
@@ -73,7 +73,9 @@ class Notes:
         parts: list[str] = []
         while tokens > 0:
             stop = min(self._at + tokens, len(self._starts))
-            start = self._source.rfind(" ", 0, int(self._starts[self._at]) + 1) + 1
+            start = int(self._starts[self._at])
+            while start and not self._source[start - 1].isspace():
+                start -= 1
             parts.append(self._source[start : int(self._ends[stop - 1])])
             tokens -= stop - self._at
             self._at = stop

@@ -26,6 +26,8 @@ from streamer.bench_notes import BenchNote, Notes
 from streamer.ledger import quantile
 
 WARM_UP = 24
+FEWEST, MOST = 8, 20_000
+"""Notes in one measurement."""
 SCRAPE_S = 1.0
 GEMM_S = 0.8
 
@@ -40,6 +42,7 @@ class Plan:
     seconds: float = 15.0
     workers: int = 1
     partitions: int = 4
+    warm_ups: int = 30
     loads: tuple[float, ...] = (0.5, 0.8)
     more_workers: tuple[int, ...] = (2,)
     more_partitions: tuple[int, ...] = (1, 12)
@@ -49,7 +52,16 @@ class Plan:
     scrape: bool = False
 
 
-QUICK = Plan(rounds=1, seconds=2.0, loads=(0.5,), more_workers=(), more_partitions=(), lengths=(), gemm=False)
+QUICK = Plan(
+    rounds=1,
+    seconds=2.0,
+    warm_ups=5,
+    loads=(0.5,),
+    more_workers=(),
+    more_partitions=(),
+    lengths=(),
+    gemm=False,
+)
 
 
 def run(plan: Plan, shape: Shape, tell: Tell, progress: Callable[[str], None] | None = None) -> Figures:
@@ -95,10 +107,8 @@ class StreamBench:
     def main(self, node: Node, figures: Figures) -> None:
         """All that one node can show."""
         self._warm_up(node)
-        before = node.tokens_read
         for number in range(self._plan.rounds):
             figures.rounds.append(self._round(node, f"round {number + 1} of {self._plan.rounds}", number))
-        figures.read_share = (node.tokens_read - before) / sum(one.tokens for one in figures.rounds)
         notes_per_second = median(one.notes / one.stream_seconds for one in figures.rounds)
         for load in self._plan.loads:
             figures.latency.append(self._latency(node, load, notes_per_second))
@@ -122,11 +132,16 @@ class StreamBench:
     # --- one measurement each --------------------------------------------------------------------
 
     def _warm_up(self, node: Node) -> None:
-        """Libraries and caches of words are warm then, and the engine's pace is known."""
+        """The engines, the workers and the brokers have run in then, and the engine's pace is known.
+
+        Brokers that have just started take four times as long for a transaction: the same notes again cost
+        the engine nothing, and the rest of the way as much as any.
+        """
         self._tell("warming up")
         notes = self._notes.take(WARM_UP, mixture.lengths())
-        node.traffic.flood(notes[: WARM_UP // 2])
-        read = self._alone.read(notes)
+        for _ in range(1 + self._plan.warm_ups):
+            node.traffic.flood(notes)
+        self._alone.read(notes)
         read = self._alone.read(notes)
         self._tokens_per_second = read.tokens / read.seconds
 
@@ -140,20 +155,19 @@ class StreamBench:
         read = self._alone.read(notes)
         self._tokens_per_second = read.tokens / read.seconds
         self.windows += read.windows
-        seconds, processor = before or self._stream(node, notes)
-        return Pair(len(notes), read.tokens, read.seconds, seconds, processor)
+        return Pair(len(notes), read.tokens, read.seconds, *(before or self._stream(node, notes)))
 
-    def _stream(self, node: Node, notes: Sequence[BenchNote]) -> tuple[float, dict[str, float]]:
-        """Seconds, and of the processor those of each part."""
-        before = bench_bed.processor_seconds()
+    def _stream(self, node: Node, notes: Sequence[BenchNote]) -> tuple[float, float, dict[str, float]]:
+        """Tokens read, seconds, and of the processor those of each part."""
+        read, used = node.tokens_read, bench_bed.processor_seconds()
         seconds = node.traffic.flood(notes)
         after = bench_bed.processor_seconds()
-        return seconds, {part: after[part] - before[part] for part in after}
+        return node.tokens_read - read, seconds, {part: after[part] - used[part] for part in after}
 
     def _take(self, seconds: float, lengths: Sequence[int]) -> list[BenchNote]:
-        """As many notes as the engine reads in so long."""
-        mean = sum(lengths) / len(lengths)
-        return self._notes.take(max(round(seconds * self._tokens_per_second / mean), 8), lengths)
+        """As many notes as the engine reads in so long, within bounds."""
+        wanted = round(seconds * self._tokens_per_second * len(lengths) / sum(lengths))
+        return self._notes.take(min(max(wanted, FEWEST), MOST), lengths)
 
     def _latency(self, node: Node, load: float, notes_per_second: float) -> Latency:
         rate = load * notes_per_second
