@@ -33,6 +33,7 @@ READING_CODE = (
     "assemble.py",
     "blocks.py",
     "checkpoint.py",
+    "cuda.py",
     "cues.*",
     "encoder.py",
     "engine.py",

@@ -80,6 +80,10 @@ class Forward:
 
 
 def _trunk(encoder: Encoder, device: torch.device, precision: Precision) -> Callable[..., Tensor]:
+    if device.type == "cuda" and precision != "fp32":
+        from models.cuda import CudaTrunk
+
+        return CudaTrunk(encoder, precision)
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return in_blocks(encoder)
     from models.trunk import Trunk  # its compiler takes a second to import
