@@ -27,6 +27,7 @@ AXIS_OF = {
 
 _MARKS = "\n\r\t\x0b\x0c"
 _FOLD = str.maketrans(ascii_uppercase + "’‘\u00a0" + _MARKS, ascii_lowercase + "'' " + " " * len(_MARKS))
+_BLANKS = re.compile("  +")
 _SPACES = re.compile(r"[^\S ]\s*| \s+")
 """White space that is not one blank alone."""
 
@@ -100,10 +101,11 @@ class _Shifts:
 def _folded(text: str) -> tuple[str, _Shifts]:
     """Lower case, one blank for any run of white space; and where each character was."""
     folded, shifts = text.translate(_FOLD), _Shifts()
-    if "  " not in folded and not any(mark in text for mark in _MARKS):
+    plain = folded.isprintable()  # of white space it has blanks alone
+    if "  " not in folded and (plain or not any(mark in text for mark in _MARKS)):
         return folded, shifts
     pieces, at, length = [], 0, 0
-    for space in _SPACES.finditer(folded):
+    for space in (_BLANKS if plain else _SPACES).finditer(folded):
         pieces += [folded[at : space.start()], " "]
         length += space.start() - at + 1
         at = space.end()
