@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,18 +36,19 @@ class Stretches:
         kinds = (np.int32, np.int32, np.int32, np.uint8)
         self._pieces = Pieces(*(np.zeros(MOST_PIECES, kind) for kind in kinds))
 
-    def learn(self, stretch: str, pieces: Pieces) -> bool:
-        """False: there is no room."""
-        number = len(self.numbers)
-        begin = self._bounds[number]
+    def learn(self, new: Sequence[str], pieces: Pieces, counts: NDArray[np.integer[Any]]) -> bool:
+        """`pieces` of all of them, one after another, so many as `counts` says; `starts` and `ends` are those
+        in each. False: there is no room."""
+        known, begin = len(self.numbers), int(self._bounds[len(self.numbers)])
         end = begin + len(pieces.ids)
-        if number == MOST or end > MOST_PIECES:
+        if known + len(new) > MOST or end > MOST_PIECES:
             return False
-        for known, new in zip(self._pieces, pieces, strict=True):
-            known[begin:end] = new
-        self._lengths[number] = len(stretch)
-        self._bounds[number + 1] = end
-        self.numbers.setdefault(stretch, number)  # last: from now on others find it
+        for learned, given in zip(self._pieces, pieces, strict=True):
+            learned[begin:end] = given
+        numbers = range(known, known + len(new))
+        self._lengths[numbers.start : numbers.stop] = [len(stretch) for stretch in new]
+        self._bounds[numbers.start + 1 : numbers.stop + 1] = begin + np.cumsum(counts)
+        self.numbers.update(zip(new, numbers, strict=True))  # last: from now on others find them
         return True
 
     def pieces(self, numbers: NDArray[np.int32]) -> Pieces:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
@@ -79,39 +79,50 @@ class Tokeniser:
         numbers = list(map(known.numbers.get, stretches))
         if None in numbers:
             new = {stretch for stretch, number in zip(stretches, numbers, strict=True) if number is None}
-            if max(map(len, new)) > LONGEST or not self._learn(known, list(new)):
+            if max(map(len, new)) > LONGEST or not self._learn(known, new):
                 return None
             numbers = list(map(known.numbers.get, stretches))
         return known.pieces(np.array(numbers, np.int32))
 
-    def _learn(self, known: Stretches, new: Sequence[str]) -> bool:
-        """False: there was no room for all."""
-        encodings = self._tokenizer.encode_batch(new, add_special_tokens=False)
+    def _learn(self, known: Stretches, new: Collection[str]) -> bool:
+        """False: there was no room."""
         with self._learning:
-            for stretch, encoding in zip(new, encodings, strict=True):
-                if not known.learn(stretch, _pieces(stretch, encoding)):
-                    self._known = Stretches()
-                    return False
-        return True
+            stretches = [stretch for stretch in new if stretch not in known.numbers]
+            pieces = self._ask("\n".join(stretches))
+            bases, bounds = _parts(stretches, pieces)
+            counts = np.diff(bounds)
+            shift = np.repeat(bases[:-1], counts)
+            own = pieces._replace(starts=pieces.starts - shift, ends=pieces.ends - shift)
+            if known.learn(stretches, own, counts):
+                return True
+            self._known = Stretches()
+            return False
 
     def _ask(self, text: str) -> Pieces:
-        return _pieces(text, self._tokenizer.encode(text, add_special_tokens=False))
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        starts, ends = np.array(encoding.offsets, np.int32).reshape(-1, 2).T.copy()
+        how = written(text)[np.minimum(starts, len(text) - 1)] if len(starts) else np.zeros(0, np.uint8)
+        return Pieces(np.array(encoding.ids, np.int32), starts, ends, how)
 
     def _tokens(self, texts: Sequence[str], joined: str, pieces: Pieces) -> list[Tokens]:
-        """What belongs to each of the texts that were joined by one character."""
         ids, starts, ends, features = pieces
         if self._features is None:
             features = np.zeros(len(ids), np.uint8)
         else:
             self._features.mark(joined, features, starts, ends)
-        bases = list(accumulate((len(text) + 1 for text in texts), initial=0))
-        bounds = np.searchsorted(starts, bases).tolist()
+        bases, bounds = _parts(texts, pieces)
         return [
             Tokens(ids[a:b], features[a:b], starts[a:b] - base, ends[a:b] - base)
             if b - a <= MOST_TOKENS
             else Tokens(ids[:0], features[:0], starts[:0], ends[:0], too_large=True)
-            for base, (a, b) in zip(bases, pairwise(bounds), strict=False)
+            for base, (a, b) in zip(bases[:-1], pairwise(bounds.tolist()), strict=True)
         ]
+
+
+def _parts(texts: Sequence[str], pieces: Pieces) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Where each of the texts that were joined by one character starts, and its pieces begin; and the end."""
+    bases = np.array(list(accumulate((len(text) + 1 for text in texts), initial=0)), np.int32)
+    return bases, np.searchsorted(pieces.starts, bases)
 
 
 def _parts_at_punctuation(tokenizer: Tokenizer) -> bool:
@@ -122,9 +133,3 @@ def _parts_at_punctuation(tokenizer: Tokenizer) -> bool:
         and isinstance(tokenizer.model, WordPiece)
     )
     return bert and not any(added.normalized for added in tokenizer.get_added_tokens_decoder().values())
-
-
-def _pieces(text: str, encoding: Encoding) -> Pieces:
-    starts, ends = np.array(encoding.offsets, np.int32).reshape(-1, 2).T.copy()
-    how = written(text)[np.minimum(starts, len(text) - 1)] if len(starts) else np.zeros(0, np.uint8)
-    return Pieces(np.array(encoding.ids, np.int32), starts, ends, how)
