@@ -25,6 +25,8 @@ BACKLOG_BATCHES = 5
 SOAK_TOKENS = range(2, 26)
 """Lengths of most passages in a soak: it is their number that counts."""
 LONG_ONE_IN = 100
+FOR_SURE = 16
+"""Items from which on a speed is a measurement; of fewer it is only a warm-up."""
 PATIENCE_S = 120.0
 
 
@@ -48,7 +50,7 @@ class Ours:
     def read(self, first: int, count: int) -> float:
         """In the steady state: no reader's first batch counts, and there is always a backlog."""
         self._meter.clear()
-        self._feed(first, count, steady.FEWEST)
+        self._feed(first, count, steady.FEWEST if count >= FOR_SURE else 2)
         return steady.rate(self._meter.batches)
 
     def inside(self) -> dict[str, float]:
