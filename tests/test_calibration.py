@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -237,3 +238,12 @@ def test_a_checkpoint_that_the_real_child_cannot_load_leaves_its_error_to_the_en
     chosen = choose(checkpoint, "cpu")
     assert chosen.precision == "fp32"
     assert "left out" in chosen.said
+
+
+@pytest.mark.parametrize(
+    "module", ["models.server", "models.calibration", "streamer.annotating", "streamer.accepting"]
+)
+def test_whoever_chooses_has_not_imported_torch_yet(module: str) -> None:
+    """oneDNN reads what it may use only once."""
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

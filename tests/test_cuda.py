@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models import cuda
+from models import cuda, forward
 from models.checkpoint import Checkpoint
 from models.cuda import CudaTrunk
 from models.encoder import Encoder
@@ -98,6 +99,12 @@ def test_features_are_added_where_the_checkpoint_learned_with_them() -> None:
     trunk = CudaTrunk(encoder, "bf16", attention)
     assert apart(trunk(own, [5], marks), encoder(own, [5], marks)) < NEAR["bf16"]
     assert not torch.equal(trunk(own, [5], marks), trunk(own, [5]))
+
+
+def test_a_card_is_given_this_trunk_and_the_plain_one_in_fp32(encoder: Encoder) -> None:
+    own = copy.deepcopy(encoder)
+    chosen = {p: forward._trunk(own, torch.device("cuda"), p) for p in ("bf16", "int8", "fp32")}
+    assert [isinstance(trunk, CudaTrunk) for trunk in chosen.values()] == [True, True, False]
 
 
 def test_the_stand_in_takes_what_torch_takes() -> None:
