@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from models.bench.process import PeerFailed
 from streamer import bench_bed, bench_stream, settings
 from streamer.bench_bed import ShapeName
 from streamer.bench_figures import Figures
@@ -31,7 +32,10 @@ def run(
     chosen = settings.load(checkpoint=checkpoint, precision=precision)
     with console.status("choosing the precision") as status:
         of = bench_bed.shape(shape, chosen.checkpoint, chosen.device, chosen.precision, chosen.accept_loss)
-        figures = bench_stream.run(plan, of, lambda what: status.update(f"{what} …"), console.print)
+        try:
+            figures = bench_stream.run(plan, of, lambda what: status.update(f"{what} …"), console.print)
+        except PeerFailed as error:
+            raise WorldError(f"the engine alone cannot be measured: {error}") from None
     if as_json:
         print(json.dumps(figures.as_dict()))
     else:
