@@ -28,7 +28,7 @@ MOST_TOKENS = 1 << 20
 """In one passage: text without any sentence end. More would need gigabytes to put together."""
 LONGEST = 40
 """Characters of a stretch that is remembered: beyond, it is no word."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 _PUNCTUATION = r"!-/:-@\[-`{-~"
 _STRETCH = re.compile(rf"[^ \t\n\r{_PUNCTUATION}]+ ?|[{_PUNCTUATION}] ?|[ \t\n\r]+")
 
@@ -64,7 +64,7 @@ class Tokeniser:
         """Tokens of every text. Any text goes, lone surrogates too."""
         joined = "\n".join(texts)
         if not joined.isascii():
-            joined = _SURROGATE.sub("\ufffd", joined)
+            joined = SURROGATE.sub("\ufffd", joined)
         pieces = self._known and self._look_up(self._known, joined)
         if pieces is None and len(texts) > 1:
             half = len(texts) // 2
