@@ -2,10 +2,13 @@
 
 A library of layers makes a pass for every step (add, norm, maximum, scale, round); in 8 bits these passes
 would cost as much as the products. Rows are tokens. A product's numbers come as fp32, or as bf16 in uint16
-arrays; inputs of the next product go out as uint8 (one scale a row), bf16 or fp32, by the array's own type.
-Every row is computed alone, so a token gets the same bits whatever else is in its batch.
+arrays; inputs of the next product go out as uint8, bf16 or fp32, by the array's own type. Every row is
+computed alone, so a token gets the same bits whatever else is in its batch.
 
-Products of fp32 and bf16 numbers come with `scales` of ones: only 8-bit inputs have a scale of their own.
+A row of uint8 stands for `base + step · row`; its `steps` [2] are step and base. The product that it goes
+into takes `zero` off first, so it stands for `step · product + (base + zero · step) · sums + bias`, where
+`sums` [outputs] are the weights of each output added up. Products of fp32 and bf16 come with steps of one,
+bases and zeros of zero.
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator,no-untyped-call"
@@ -22,15 +25,10 @@ from numba.extending import intrinsic, overload
 
 f4, i4, u4 = np.float32, np.int32, np.uint32
 
-ZERO_POINT = 128
-"""The uint8 that stands for 0, but for what `gelu` writes."""
-GELU_FLOOR = 0.17
-"""GELU is never below -0.16997: what `gelu` writes as uint8 stands for numbers from -0.17 up."""
-
-_HALF, _ONE, _LEAST = f4(0.5), f4(1), f4(1e-20)
+_HALF, _ONE, _LEAST, _BYTES = f4(0.5), f4(1), f4(1e-20), f4(255)
 _SHIFT, _MAGNITUDE = i4(16), i4(0x7FFFFFFF)
-_FLOOR, _STEPS, _BYTES = f4(GELU_FLOOR), f4(127), f4(255)
-_CENTRE = f4(ZERO_POINT + 0.5)
+_FLOOR = f4(-0.17)
+"""GELU is never below -0.16997."""
 
 compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = njit(
     nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nsz", "arcp", "contract", "afn"}
@@ -71,25 +69,55 @@ def _(number):
     return lambda number: _float(i4(number) << _SHIFT)
 
 
-def _write(row, largest, out, scales, i):
-    """A row of fp32, whose largest magnitude has the bits `largest` → row `i` of the next product's input."""
+@compiled
+def _order(number):
+    """Bits of a float, negative ones turned round: integers in the order of the floats. Its own inverse."""
+    bits = _bits(number)
+    return bits ^ ((bits >> i4(31)) & _MAGNITUDE)
+
+
+@compiled
+def _ordered(bits):
+    return _float(bits ^ ((bits >> i4(31)) & _MAGNITUDE))
+
+
+@compiled
+def _top(row):
+    """The largest of a row."""
+    largest = -_MAGNITUDE
+    for j in range(len(row)):
+        largest = max(largest, _order(_read(row[j])))
+    return _ordered(largest)
+
+
+@compiled
+def _bottom(row):
+    least = _MAGNITUDE
+    for j in range(len(row)):
+        least = min(least, _order(_read(row[j])))
+    return _ordered(least)
+
+
+def _write(row, out, steps, i):
+    """A row of fp32 → row `i` of the next product's input."""
 
 
 @overload(_write)
-def _(row, largest, out, scales, i):
+def _(row, out, steps, i):
     if out.dtype == types.uint8:
 
-        def quantise(row, largest, out, scales, i):
-            scale = max(_float(largest), _LEAST) / _STEPS
-            scales[i] = scale
-            inverse = _ONE / scale
+        def quantise(row, out, steps, i):
+            base = _bottom(row)
+            step = max(_top(row) - base, _LEAST) / _BYTES
+            steps[i, 0], steps[i, 1] = step, base
+            inverse = _ONE / step
             to = out[i]
             for j in range(len(row)):
-                to[j] = np.uint8(i4(row[j] * inverse + _CENTRE))
+                to[j] = np.uint8(u4(i4((row[j] - base) * inverse + _HALF)))
 
         return quantise
 
-    def copy(row, largest, out, scales, i):
+    def copy(row, out, steps, i):
         to = out[i]
         for j in range(len(row)):
             to[j] = _like(row[j], to)
@@ -98,17 +126,18 @@ def _(row, largest, out, scales, i):
 
 
 @compiled
-def norm(hidden, product, scales, bias, gain, shift, epsilon, out, out_scales):
-    """hidden ← layer norm of (hidden + product · scales + bias), rows of [tokens, width]; also to `out`.
+def norm(hidden, product, steps, zero, sums, bias, gain, shift, epsilon, out, out_steps):
+    """hidden ← layer norm of (hidden + what `product` stands for), rows of [tokens, width]; also to `out`.
 
-    `scales` and `out_scales` [tokens]: of the product's input, and of `out`; `bias`, `gain`, `shift` [width].
+    `steps` and `out_steps` [tokens, 2]: of the product's input, and of `out`; the vectors [width].
     """
     count, width = hidden.shape
     for i in range(count):
-        row, added, scale = hidden[i], product[i], scales[i]
+        row, added, step = hidden[i], product[i], steps[i, 0]
+        base = steps[i, 1] + zero * step
         total = f4(0)
         for j in range(width):
-            number = row[j] + _read(added[j]) * scale + bias[j]
+            number = row[j] + _read(added[j]) * step + (base * sums[j] + bias[j])
             row[j] = number
             total += number
         mean = total / f4(width)
@@ -117,12 +146,9 @@ def norm(hidden, product, scales, bias, gain, shift, epsilon, out, out_scales):
             off = row[j] - mean
             square += off * off
         inverse = _ONE / np.sqrt(square / f4(width) + epsilon)
-        largest = i4(0)  # bits of positive floats are in the order of the floats
         for j in range(width):
-            number = (row[j] - mean) * inverse * gain[j] + shift[j]
-            row[j] = number
-            largest = max(largest, _bits(number) & _MAGNITUDE)
-        _write(row, largest, out, out_scales, i)
+            row[j] = (row[j] - mean) * inverse * gain[j] + shift[j]
+        _write(row, out, out_steps, i)
 
 
 # --- GELU ------------------------------------------------------------------------------------------
@@ -139,30 +165,32 @@ def _gelu(x):
     u = c * c
     half = _HALF * x
     number = half + half * (((((((_C6 * u + _C5) * u + _C4) * u + _C3) * u + _C2) * u + _C1) * u + _C0) * c)
-    return max(number, -_FLOOR)
+    return max(number, _FLOOR)
 
 
 @compiled
-def gelu(product, scales, bias, out, out_scales):
-    """GELU of (product · scales + bias), [tokens, inner] → `out` uint8, which counts from `GELU_FLOOR`."""
+def gelu(product, steps, zero, sums, bias, out, out_steps):
+    """GELU of what `product` [tokens, inner] stands for → `out` uint8."""
     for i in range(len(product)):
-        row, scale, to = product[i], scales[i], out[i]
+        row, step, to = product[i], steps[i, 0], out[i]
+        base = steps[i, 1] + zero * step
         largest = i4(0)  # GELU rises where it is positive: its largest is that of the largest
         for j in range(len(row)):
-            largest = max(largest, _bits(_read(row[j]) * scale + bias[j]))
-        step = (_gelu(_float(largest)) + _FLOOR) / _BYTES
-        out_scales[i] = step
-        inverse = _ONE / step
-        base = _FLOOR * inverse + _HALF
+            largest = max(largest, _bits(_read(row[j]) * step + (base * sums[j] + bias[j])))
+        out_step = (_gelu(_float(largest)) - _FLOOR) / _BYTES
+        out_steps[i, 0], out_steps[i, 1] = out_step, _FLOOR
+        inverse = _ONE / out_step
+        offset = _HALF - _FLOOR * inverse
         for j in range(len(row)):
-            to[j] = np.uint8(u4(i4(_gelu(_read(row[j]) * scale + bias[j]) * inverse + base)))
+            number = _gelu(_read(row[j]) * step + (base * sums[j] + bias[j]))
+            to[j] = np.uint8(u4(i4(number * inverse + offset)))
 
 
 # --- attention -------------------------------------------------------------------------------------
 
 
 @compiled
-def split(product, first, scales, bias, starts, heads, factor, query, key, value):
+def split(product, first, steps, zero, sums, bias, starts, heads, factor, query, key, value):
     """Rows `first`… of query, key and value [tokens, 3 · width] → each apart, window by window.
 
     `starts` [windows + 1]: where each window's tokens start; a window of n tokens has its
@@ -178,19 +206,19 @@ def split(product, first, scales, bias, starts, heads, factor, query, key, value
             window += 1
         start = starts[window]
         length = starts[window + 1] - start
-        row, scale = product[t], scales[t]
+        row, step = product[t], steps[t, 0]
+        base = steps[t, 1] + zero * step
         for head in range(heads):
             at = start * width + (head * length + token - start) * size
-            q, k, v = head * size, width + head * size, 2 * width + head * size
-            _place(row[q : q + size], scale, bias[q : q + size], factor, query[at : at + size])
-            _place(row[k : k + size], scale, bias[k : k + size], _ONE, key[at : at + size])
-            _place(row[v : v + size], scale, bias[v : v + size], _ONE, value[at : at + size])
+            for part, out, times in ((0, query, factor), (1, key, _ONE), (2, value, _ONE)):
+                own = slice(part * width + head * size, part * width + (head + 1) * size)
+                _place(row[own], step, base, sums[own], bias[own], times, out[at : at + size])
 
 
 @compiled
-def _place(row, scale, bias, factor, out):
+def _place(row, step, base, sums, bias, factor, out):
     for j in range(len(row)):
-        out[j] = _like((_read(row[j]) * scale + bias[j]) * factor, out)
+        out[j] = _like((_read(row[j]) * step + (base * sums[j] + bias[j])) * factor, out)
 
 
 @compiled
@@ -205,16 +233,6 @@ def softmax(scores, inverse_sums):
             total += power
             row[j] = _like(power, row)
         inverse_sums[i] = _ONE / total
-
-
-@compiled
-def _top(row):
-    """The largest of a row. Floats, negative ones turned round, are in the order of integers."""
-    largest = i4(-0x7FFFFFFF)
-    for j in range(len(row)):
-        bits = _bits(_read(row[j]))
-        largest = max(largest, bits ^ ((bits >> i4(31)) & _MAGNITUDE))
-    return _float(largest ^ ((largest >> i4(31)) & _MAGNITUDE))
 
 
 def _power_of_two(x, row):
@@ -251,7 +269,7 @@ def _exact(x):
 
 
 @compiled
-def merge(attended, inverse_sums, starts, heads, out, scales, row):
+def merge(attended, inverse_sums, starts, heads, out, steps, row):
     """Attended values, laid as `split` does, each row times its inverse sum → `out` [tokens, width].
 
     `inverse_sums`: a window of n tokens has its [heads, n] from `starts` · heads on. `row` [width]: scratch.
@@ -262,13 +280,10 @@ def merge(attended, inverse_sums, starts, heads, out, scales, row):
         start = starts[window]
         length = starts[window + 1] - start
         for i in range(length):
-            largest = i4(0)
             for head in range(heads):
                 at = start * width + (head * length + i) * size
                 values, part = attended[at : at + size], row[head * size : (head + 1) * size]
                 inverse = inverse_sums[start * heads + head * length + i]
                 for j in range(size):
-                    number = _read(values[j]) * inverse
-                    part[j] = number
-                    largest = max(largest, _bits(number) & _MAGNITUDE)
-            _write(row, largest, out, scales, start + i)
+                    part[j] = _read(values[j]) * inverse
+            _write(row, out, steps, start + i)

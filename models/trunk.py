@@ -1,9 +1,9 @@
 """The trunk on a CPU, in 8, 16 or 32 bits: oneDNN's matrix products, and one compiled pass between each two.
 
-8 bits: weights with one scale an output channel, activations with one scale a token, both symmetric but for
-GELU's output, which is never far below zero (after Yao et al., ZeroQuant, 2022). The hidden state stays fp32;
-attention is bf16 where that is quicker. A token's bits do not depend on what else is in its batch: integer
-sums have no order, fp32 and bf16 products are tried for that when the trunk is built, attention sees one window.
+8 bits: weights with one scale an output channel, activations from the least to the largest number of each
+token (after Yao et al., ZeroQuant, 2022). The hidden state stays fp32; attention is bf16 where that is
+quicker. A token's bits do not depend on what else is in its batch: integer sums have no order, fp32 and bf16
+products are tried for that when the trunk is built, attention sees one window.
 """
 
 from __future__ import annotations
@@ -41,31 +41,29 @@ class Norm(NamedTuple):
 class Int8Linear:
     """uint8 [rows, inputs] → bf16 as uint16 [rows, outputs], without the bias: the next pass adds it."""
 
-    def __init__(self, linear: nn.Linear, counted_from: float | None = None) -> None:
-        """`counted_from`: what the input's 0 stands for; without it 0 is at `kernels.ZERO_POINT`."""
+    def __init__(self, linear: nn.Linear, zero: int = 128) -> None:
+        """`zero`: about where 0 falls in the input. The nearer, the smaller is what leaves in bf16."""
         weight = linear.weight.detach().float()
         self._scales = (weight.abs().amax(1) / 127).clamp_min(1e-12)
         whole = (weight / self._scales[:, None]).round().to(torch.int8)
-        bias = linear.bias.detach().float()
-        if counted_from is not None:
-            bias = bias + counted_from * whole.sum(1, dtype=torch.int32) * self._scales
-        self.bias: Array = bias.numpy()
-        self._zero = kernels.ZERO_POINT if counted_from is None else 0
+        self.sums: Array = (whole.sum(1, dtype=torch.int32) * self._scales).numpy()
+        self.bias: Array = linear.bias.detach().float().numpy()
+        self.zero = np.float32(zero)
         self._zeros = torch.zeros(len(whole), dtype=torch.int64)
         self._packed = torch.ops.onednn.qlinear_prepack(whole, [ROWS, weight.shape[1]])
 
     def __call__(self, rows: Tensor) -> Array:
         product = torch.ops.onednn.qlinear_pointwise(
-            rows, 1.0, self._zero, self._packed, self._scales, self._zeros, None,
+            rows, 1.0, int(self.zero), self._packed, self._scales, self._zeros, None,
             1.0, 0, torch.bfloat16, "none", [], "",
         )  # fmt: skip
         return _array(product)
 
-    def activate(self, rows: Tensor, scales: Array) -> tuple[Tensor, Array]:
-        """GELU of the whole product, and its scales. `scales` [rows]: those of `rows`."""
+    def activate(self, rows: Tensor, steps: Array) -> tuple[Tensor, Array]:
+        """GELU of the whole product, and its steps. `steps` [rows, 2]: those of `rows`."""
         product = self(rows)
-        out, own = torch.empty(product.shape, dtype=torch.uint8), np.empty(len(product), np.float32)
-        kernels.gelu(product, scales, self.bias, out.numpy(), own)
+        out, own = torch.empty(product.shape, dtype=torch.uint8), np.empty((len(product), 2), np.float32)
+        kernels.gelu(product, steps, self.zero, self.sums, self.bias, out.numpy(), own)
         return out, own
 
 
@@ -75,6 +73,8 @@ class FloatLinear:
     def __init__(self, linear: nn.Linear, precision: Precision) -> None:
         weight = linear.weight.detach().to(DTYPES[precision])
         self.bias: Array = linear.bias.detach().float().numpy()
+        self.sums = np.zeros_like(self.bias)
+        self.zero = np.float32(0)
         self._bias = linear.bias.detach().to(weight.dtype)
         self._inputs = linear.in_features
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
@@ -82,9 +82,9 @@ class FloatLinear:
     def __call__(self, rows: Tensor) -> Array:
         return _array(torch.ops.mkldnn._linear_pointwise(rows, self._packed, None, "none", [], ""))
 
-    def activate(self, rows: Tensor, scales: Array) -> tuple[Tensor, Array]:
-        """GELU of the whole product; scales of one go in and out."""
-        return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self._bias, "gelu", [], "none"), scales
+    def activate(self, rows: Tensor, steps: Array) -> tuple[Tensor, Array]:
+        """GELU of the whole product; steps of one go in and out."""
+        return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self._bias, "gelu", [], "none"), steps
 
     def keeps_order(self) -> bool:
         """Whether a row has the same bits among any number of rows, but for a row alone."""
@@ -98,19 +98,20 @@ class FloatLinear:
 class Layer:
     """One transformer block's weights, ready for reading."""
 
-    def __init__(self, layer: Any, precision: Precision) -> None:
+    def __init__(self, layer: Any, before: Norm, precision: Precision) -> None:
+        """`before`: the norm whose output the layer takes."""
         if not all(parameter.isfinite().all() for parameter in layer.parameters()):
             raise CheckpointError("a weight of the trunk is not finite: read with --precision fp32")
         self.attention_norm, self.output_norm = _norm(layer.attention_norm), _norm(layer.output_norm)
+        parts = (layer.qkv, layer.out, layer.up, layer.down)
         self.qkv: Int8Linear | FloatLinear
         self.out: Int8Linear | FloatLinear
         self.up: Int8Linear | FloatLinear
         self.down: Int8Linear | FloatLinear
         if precision == "int8":
-            self.qkv, self.out, self.up = Int8Linear(layer.qkv), Int8Linear(layer.out), Int8Linear(layer.up)
-            self.down = Int8Linear(layer.down, counted_from=-kernels.GELU_FLOOR)
+            zeros = (_zero(before), 128, _zero(self.attention_norm), 0)
+            self.qkv, self.out, self.up, self.down = map(Int8Linear, parts, zeros)
         else:
-            parts = (layer.qkv, layer.out, layer.up, layer.down)
             self.qkv, self.out, self.up, self.down = (FloatLinear(part, precision) for part in parts)
 
     def keeps_order(self) -> bool:
@@ -126,7 +127,10 @@ class Trunk:
         self.words, self.positions = encoder.words, encoder.positions
         self.types, self.features = encoder.types, encoder.features
         self.norm = _norm(encoder.norm)
-        self._layers = [Layer(layer, precision) for layer in encoder.layers]
+        self._layers: list[Layer] = []
+        for layer in encoder.layers:
+            before = self._layers[-1].output_norm if self._layers else self.norm
+            self._layers.append(Layer(layer, before, precision))
         self.precision = precision
         self.fixed = not self._layers[0].keeps_order()
         self.heads, self.width = config.num_attention_heads, config.hidden_size
@@ -159,7 +163,7 @@ class _Batch:
         self.hidden: Array = np.empty((0, width), np.float32)
         self._rows = torch.zeros(filled, width, dtype=DTYPES[trunk.precision])
         self._array = _array(self._rows)
-        self._scales = np.ones(filled, np.float32)
+        self._steps = np.tile(np.array([1, 0], np.float32), (filled, 1))
         self._parts = [torch.empty(tokens * width, dtype=trunk.attention) for _ in range(4)]
         self._inverse_sums = np.empty(tokens * trunk.heads, np.float32)
         self._scratch = np.empty(width, np.float32)
@@ -170,9 +174,20 @@ class _Batch:
         if trunk.features is not None and features is not None:
             hidden += trunk.features(features.int())
         self.hidden = hidden.numpy()
-        ones, none = np.ones(len(ids), np.float32), np.zeros(trunk.width, np.float32)
+        none = np.zeros(trunk.width, np.float32)
         words = trunk.words(ids).numpy()
-        kernels.norm(self.hidden, words, ones, none, *trunk.norm, trunk.epsilon, self._array, self._scales)
+        kernels.norm(
+            self.hidden,
+            words,
+            self._steps,
+            np.float32(0),
+            none,
+            none,
+            *trunk.norm,
+            trunk.epsilon,
+            self._array,
+            self._steps,
+        )
 
     def attend(self, layer: Layer) -> None:
         """Every token asks the tokens of its window; the answers become the next product's input."""
@@ -181,13 +196,13 @@ class _Batch:
         for block in self._blocks():
             product = layer.qkv(self._rows[block])[: len(self.hidden) - block.start]
             kernels.split(
-                product, block.start, self._scales[block], layer.qkv.bias,
+                product, block.start, self._steps[block], *_terms(layer.qkv),
                 self._starts, trunk.heads, trunk.factor, query, key, value,
             )  # fmt: skip
         for start, length in zip(self._starts.tolist(), self._lengths, strict=False):
             self._attend_window(start, length)
         kernels.merge(
-            attended, self._inverse_sums, self._starts, trunk.heads, self._array, self._scales, self._scratch
+            attended, self._inverse_sums, self._starts, trunk.heads, self._array, self._steps, self._scratch
         )
 
     def _attend_window(self, start: int, length: int) -> None:
@@ -205,12 +220,14 @@ class _Batch:
         for block in self._blocks():
             hidden, rows = self.hidden[block], self._rows[block]
             count = len(hidden)
-            own, scales = self._array[block][:count], self._scales[block]
+            own, steps = self._array[block][:count], self._steps[block]
             product = layer.out(rows)[:count]
-            kernels.norm(hidden, product, scales, layer.out.bias, *layer.attention_norm, epsilon, own, scales)
-            activated, steps = layer.up.activate(rows, scales)
+            kernels.norm(
+                hidden, product, steps, *_terms(layer.out), *layer.attention_norm, epsilon, own, steps
+            )
+            activated, inner = layer.up.activate(rows, steps)
             product = layer.down(activated)[:count]
-            kernels.norm(hidden, product, steps, layer.down.bias, *layer.output_norm, epsilon, own, scales)
+            kernels.norm(hidden, product, inner, *_terms(layer.down), *layer.output_norm, epsilon, own, steps)
 
     def _blocks(self) -> Iterator[slice]:
         """Never a row alone: oneDNN adds that up in a way of its own."""
@@ -224,6 +241,18 @@ def _array(tensor: Tensor) -> Array:
     """As NumPy has it; bf16, which it has not, as uint16."""
     array: Array = (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
     return array
+
+
+def _terms(linear: Int8Linear | FloatLinear) -> tuple[np.float32, Array, Array]:
+    """What the passes need to know of a product."""
+    return linear.zero, linear.sums, linear.bias
+
+
+def _zero(norm: Norm) -> int:
+    """About which of 256 steps is 0, of a norm's output that reaches three deviations from its means."""
+    least, most = (norm.shift + reach * np.abs(norm.gain) for reach in (-3, 3))
+    low, high = min(float(least.min()), 0.0), max(float(most.max()), 0.0)
+    return round(255 * -low / (high - low)) if high > low else 128
 
 
 def _norm(norm: nn.LayerNorm) -> Norm:
@@ -251,5 +280,5 @@ def sums_exactly() -> bool:
     layer = nn.Linear(64, 16)
     nn.init.constant_(layer.weight, 1.0)
     nn.init.zeros_(layer.bias)
-    product = Int8Linear(layer, counted_from=0.0)(torch.full((ROWS, 64), 255, dtype=torch.uint8))
+    product = Int8Linear(layer, zero=0)(torch.full((ROWS, 64), 255, dtype=torch.uint8))
     return bool((product == _array(torch.tensor([64 * 255.0]).bfloat16())).all())

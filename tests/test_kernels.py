@@ -32,23 +32,41 @@ def numbers(bf16: Array) -> Tensor:
 
 
 def outputs(rows: int, width: int, dtype: str) -> tuple[Array, Array]:
-    return np.zeros((rows, width), dtype), np.ones(rows, np.float32)
+    return np.zeros((rows, width), dtype), steps(np.ones(rows))
+
+
+def steps(step: Array, base: Array | float = 0.0) -> Array:
+    return np.stack([step, np.broadcast_to(base, step.shape)], 1).astype(np.float32)
+
+
+def meant(rows: Array, steps: Array) -> Array:
+    """What rows of uint8 stand for."""
+    numbers: Array = steps[:, 1:] + steps[:, :1] * rows.astype(np.float32)
+    return numbers
+
+
+ZERO = np.float32(3)
+OWN = steps(np.linspace(0.5, 2, TOKENS), np.linspace(-1, 1, TOKENS))
+
+
+def stood_for(product: Array, sums: Array, bias: Array) -> Array:
+    """What a product stands for, with the steps `OWN`."""
+    numbers: Array = OWN[:, :1] * product + (OWN[:, 1:] + ZERO * OWN[:, :1]) * sums + bias
+    return numbers
 
 
 class TestNorm:
-    def run(self, product: Array, dtype: str, hidden: Array | None = None) -> tuple[Array, Array, Array]:
-        hidden = random(TOKENS, WIDTH, seed=1) if hidden is None else hidden
-        out, scales = outputs(TOKENS, WIDTH, dtype)
-        own = np.linspace(0.5, 2, TOKENS, dtype=np.float32)
-        vectors = [random(WIDTH, seed=seed) for seed in (2, 3, 4)]
-        kernels.norm(hidden, product, own, *vectors, np.float32(1e-12), out, scales)
-        return hidden, out, scales
+    def run(self, product: Array, dtype: str) -> tuple[Array, Array, Array]:
+        hidden = random(TOKENS, WIDTH, seed=1)
+        out, out_steps = outputs(TOKENS, WIDTH, dtype)
+        vectors = [random(WIDTH, seed=seed) for seed in (2, 3, 4, 5)]
+        kernels.norm(hidden, product, OWN, ZERO, *vectors, np.float32(1e-12), out, out_steps)
+        return hidden, out, out_steps
 
     def expected(self, product: Array) -> Tensor:
-        bias, gain, shift = (torch.from_numpy(random(WIDTH, seed=seed)) for seed in (2, 3, 4))
-        scales = torch.linspace(0.5, 2, TOKENS)[:, None]
-        summed = torch.from_numpy(random(TOKENS, WIDTH, seed=1)) + torch.from_numpy(product) * scales + bias
-        return F.layer_norm(summed, (WIDTH,), gain, shift, 1e-12)
+        sums, bias, gain, shift = (random(WIDTH, seed=seed) for seed in (2, 3, 4, 5))
+        summed = torch.from_numpy(random(TOKENS, WIDTH, seed=1) + stood_for(product, sums, bias))
+        return F.layer_norm(summed, (WIDTH,), torch.from_numpy(gain), torch.from_numpy(shift), 1e-12)
 
     def test_is_the_layer_norm_of_the_sum(self) -> None:
         product = random(TOKENS, WIDTH)
@@ -64,53 +82,75 @@ class TestNorm:
         torch.testing.assert_close(numbers(out), expected, atol=1e-6, rtol=2**-8)
 
     def test_eight_bits_are_at_most_half_a_step_off(self) -> None:
-        hidden, out, scales = self.run(random(TOKENS, WIDTH), "u1")
-        back = (out.astype(np.float32) - kernels.ZERO_POINT) * scales[:, None]
-        assert (np.abs(back - hidden) <= 0.501 * scales[:, None]).all()
-        np.testing.assert_allclose(scales, np.abs(hidden).max(1) / 127, rtol=1e-6)
+        hidden, out, own = self.run(random(TOKENS, WIDTH), "u1")
+        assert (np.abs(meant(out, own) - hidden) <= 0.501 * own[:, :1]).all()
+        assert out.min() == 0
+        assert out.max() == 255
+
+    def test_a_row_of_one_number_is_that_number(self) -> None:
+        hidden = np.full((1, WIDTH), 3, np.float32)
+        out, own = outputs(1, WIDTH, "u1")
+        none, product = np.zeros(WIDTH, np.float32), np.zeros((1, WIDTH), np.float32)
+        vectors = (none, none, none, none - 7)
+        kernels.norm(hidden, product, own.copy(), ZERO, *vectors, np.float32(1e-12), out, own)
+        np.testing.assert_allclose(meant(out, own), -7)
 
     @pytest.mark.parametrize("dtype", ["u1", "u2"])
     def test_a_row_without_numbers_stays_one_and_harms_no_other(self, dtype: str) -> None:
         product = random(TOKENS, WIDTH)
         broken = product.copy()
         broken[5, 7] = np.inf
-        hidden, out, scales = self.run(product, dtype)
-        spoilt, spoilt_out, spoilt_scales = self.run(broken, dtype)
+        sound = self.run(product, dtype)
+        spoilt = self.run(broken, dtype)
         others = np.arange(TOKENS) != 5
-        assert not np.isfinite(spoilt[5]).all()
-        np.testing.assert_array_equal(spoilt[others], hidden[others])
-        np.testing.assert_array_equal(spoilt_out[others], out[others])
-        np.testing.assert_array_equal(spoilt_scales[others], scales[others])
+        assert not np.isfinite(spoilt[0][5]).all()
+        for left, right in zip(sound, spoilt, strict=True):
+            np.testing.assert_array_equal(left[others], right[others])
 
 
 class TestGelu:
     def test_eight_bits_are_at_most_half_a_step_off(self) -> None:
-        product = random(TOKENS, WIDTH) * 4
-        out, scales = outputs(TOKENS, WIDTH, "u1")
-        bias, own = random(WIDTH, seed=1), np.full(TOKENS, 0.7, np.float32)
-        kernels.gelu(product, own, bias, out, scales)
-        back = torch.from_numpy(out.astype(np.float32) * scales[:, None] - np.float32(kernels.GELU_FLOOR))
-        exact = F.gelu(torch.from_numpy(product * np.float32(0.7) + bias))
-        assert ((back - exact).abs() <= 0.5 * torch.from_numpy(scales)[:, None] + 3e-4).all()
+        product, sums, bias = random(TOKENS, WIDTH) * 4, random(WIDTH, seed=1), random(WIDTH, seed=2)
+        out, own = outputs(TOKENS, WIDTH, "u1")
+        kernels.gelu(product, OWN, ZERO, sums, bias, out, own)
+        exact = F.gelu(torch.from_numpy(stood_for(product, sums, bias))).numpy()
+        assert (np.abs(meant(out, own) - exact) <= 0.5 * own[:, :1] + 3e-4).all()
+
+    def test_takes_bf16_products(self) -> None:
+        product, none = as_bf16(random(TOKENS, WIDTH) * 4), np.zeros(WIDTH, np.float32)
+        out, own = outputs(TOKENS, WIDTH, "u1")
+        kernels.gelu(product, steps(np.ones(TOKENS)), ZERO, none, none, out, own)
+        assert (np.abs(meant(out, own) - F.gelu(numbers(product)).numpy()) <= 0.5 * own[:, :1] + 3e-4).all()
 
     def test_far_from_zero_it_is_zero_or_the_number(self) -> None:
         product = np.array([[-3e4, -50, -4, 0, 4, 50, 3e4]], np.float32)
-        out, scales = outputs(1, 7, "u1")
-        kernels.gelu(product, np.ones(1, np.float32), np.zeros(7, np.float32), out, scales)
+        out, own = outputs(1, 7, "u1")
+        none = np.zeros(7, np.float32)
+        kernels.gelu(product, own.copy(), ZERO, none, none, out, own)
         assert out[0].tolist() == [0, 0, 0, 0, 0, 0, 255]
+        np.testing.assert_allclose(meant(out, own)[0, -1], 3e4, rtol=1e-5)
 
 
 class TestAttention:
     @pytest.mark.parametrize("first", [0, 3, 11])
     def test_split_lays_every_window_head_by_head(self, first: int) -> None:
-        product, bias = random(TOKENS, 3 * WIDTH), random(3 * WIDTH, seed=1)
-        scales = np.linspace(0.5, 2, TOKENS, dtype=np.float32)
+        product = random(TOKENS, 3 * WIDTH)
+        sums, bias = random(3 * WIDTH, seed=1), random(3 * WIDTH, seed=2)
         parts = [np.zeros(TOKENS * WIDTH, np.uint16) for _ in range(3)]
         for block in (slice(0, first), slice(first, TOKENS)):
             kernels.split(
-                product[block], block.start, scales[block], bias, STARTS, HEADS, np.float32(0.5), *parts
+                product[block],
+                block.start,
+                OWN[block],
+                ZERO,
+                sums,
+                bias,
+                STARTS,
+                HEADS,
+                np.float32(0.5),
+                *parts,
             )
-        whole = torch.from_numpy(product * scales[:, None] + bias).view(TOKENS, 3, HEADS, -1)
+        whole = torch.from_numpy(stood_for(product, sums, bias)).view(TOKENS, 3, HEADS, -1)
         for start, length in zip(STARTS, LENGTHS, strict=False):
             own = whole[start : start + length].permute(1, 2, 0, 3)
             for part, expected, factor in zip(parts, own, (0.5, 1, 1), strict=True):
