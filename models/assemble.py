@@ -175,7 +175,7 @@ def _entity(note: Note, passage: Passage, mention: Mention, rule: _Rule | None, 
         assertion=_assertion(axes),
         assertion_confidence=AssertionConfidence(*map(_rounded, sure)),
         evidence=tuple(
-            Evidence(kind=kind, span=place, text=note.text[place.start : place.end]) for kind, place in cues
+            [Evidence(kind=kind, span=place, text=note.text[place.start : place.end]) for kind, place in cues]
         ),
     )
 

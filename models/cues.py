@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -48,6 +49,7 @@ Judgement = tuple[tuple[str, str, str, str], tuple[float, float, float, float], 
 Float = NDArray[np.float64]
 
 _COLUMNS = [(axis, value) for axis, values in AXES.items() for value in values]
+_VALUES = [value for _, value in _COLUMNS]
 _COLUMN = {column: number for number, column in enumerate(_COLUMNS)}
 _USUAL = np.array([_COLUMN[axis, values[0]] for axis, values in AXES.items()])
 """The column of the usual value of each axis: the first of the axis."""
@@ -80,18 +82,18 @@ def resolve(
         decisions.update(_decide(text, spans, rows))
         rows += len(spans)
     columns, confidences, doubted = _judge(decisions, probabilities.astype(np.float64))
-    evidence: list[set[tuple[Span, str]]] = [set() for _ in range(rows)]
+    evidence: dict[int, set[tuple[Span, str]]] = defaultdict(set)
     for (row, axis), decision in decisions.items():
         if decision.column != _USUAL[axis] and not doubted[row, axis]:
             evidence[row].add((decision.span, decision.kind))
     return [
         (
-            (_COLUMNS[a][1], _COLUMNS[b][1], _COLUMNS[c][1], _COLUMNS[d][1]),
+            (_VALUES[a], _VALUES[b], _VALUES[c], _VALUES[d]),
             (p, q, r, s),
-            tuple(Cue(kind, span) for span, kind in sorted(found)) if found else (),
+            tuple(Cue(kind, span) for span, kind in sorted(evidence[row])) if row in evidence else (),
         )
-        for (a, b, c, d), (p, q, r, s), found in zip(
-            columns.tolist(), confidences.tolist(), evidence, strict=True
+        for row, ((a, b, c, d), (p, q, r, s)) in enumerate(
+            zip(columns.tolist(), confidences.tolist(), strict=True)
         )
     ]
 
