@@ -55,6 +55,7 @@ READING_CODE = (
     "tokeniser.py",
     "trunk*.py",
     "types.py",
+    "viterbi.py",
     "weights.py",
     "windows.py",
     "wire.py",

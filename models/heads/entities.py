@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from models.heads import Bool, Float, Int, Settings
 from models.ranges import ranges
+from models.viterbi import mend
 
 Scores = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -52,7 +53,7 @@ class Entities(nn.Module):
         between = outside[edges[:-1]]
         tags = _each_best(projected, edges)
         tags[between] = 0
-        _mend(tags, projected, edges, between)
+        mend(tags, projected.cpu().contiguous().numpy(), edges, between)
         begin, end, category = _runs(tags, len(self.categories))
         spans = np.stack([edges[begin], edges[end], category], axis=1).astype(np.int32)
         return spans, _confidences(projected, edges, begin, end, category)
@@ -82,86 +83,6 @@ def _each_best(projected: Tensor, edges: Indices) -> Indices:
     return tags
 
 
-def best_tags(scores: Scores, opens: Bool) -> Indices:
-    """The valid tag sequences [words] of the greatest sum of `scores` [words, tags]; one starts at every word
-    that `opens`, the first among them."""
-    kinds = scores.shape[1] // 2
-    tags: Indices = scores.argmax(1)
-    wrong = _wrong(tags, opens, kinds)
-    if len(wrong):  # elsewhere nothing is better than the best of every word
-        first = np.flatnonzero(opens | _parted(scores, kinds))
-        torn = np.unique(np.searchsorted(first, wrong, side="right") - 1)
-        _viterbi(scores, first[torn], np.diff(np.append(first, len(tags)))[torn], tags)
-    return tags
-
-
-def _mend(tags: Indices, projected: Tensor, edges: Indices, between: Bool) -> None:
-    """Make the best tags of every word valid, in place. Looks only at windows where they are not."""
-    wrong = _wrong(tags, between, projected.shape[1] // 2)
-    if not len(wrong):
-        return
-    borders = np.flatnonzero(between)
-    window = np.unique(np.searchsorted(borders, wrong))
-    start = np.append(-1, borders)[window] + 1
-    lengths = np.append(borders, len(tags))[window] - start
-    words = ranges(start, lengths)
-    opens = np.zeros(len(words), np.bool_)
-    opens[np.cumsum(lengths) - lengths] = True
-    tags[words] = best_tags(word_scores(projected, edges, words).cpu().numpy(), opens)
-
-
-def _wrong(tags: Indices, opens: Bool, kinds: int) -> Indices:
-    """Words that are I of a category without a B or I of it right before."""
-    inside = np.flatnonzero(tags > kinds)
-    before = np.where((inside > 0) & ~opens[inside], tags[inside - 1], 0)
-    own = tags[inside]
-    wrong: Indices = inside[(before != own) & (before != own - kinds)]
-    return wrong
-
-
-def _parted(scores: Scores, kinds: int) -> Bool:
-    """Words at which the best sequence has no I, whatever was before: each I is worth less than the B.
-
-    The best way to the word before that ends in a category falls short of the best way to it at all by what
-    its own B and I fall short of its O and all its B; so an I must make up for that first.
-    """
-    begin, inside = scores[:, 1 : 1 + kinds], scores[:, 1 + kinds :]
-    short = np.minimum(np.maximum(begin, inside) - scores[:, : 1 + kinds].max(1, keepdims=True), 0)
-    parted = np.ones(len(scores), np.bool_)
-    parted[1:] = (short[:-1] + inside[1:] < begin[1:]).all(1)
-    return parted
-
-
-def _viterbi(scores: Scores, first: Indices, lengths: Indices, tags: Indices) -> None:
-    """The best tags of the stretches of words that start at `first`, put into `tags`; all stretches at once,
-    word by word. None of them starts with an I."""
-    kinds = scores.shape[1] // 2
-    order = np.argsort(-lengths, kind="stable")
-    first, lengths = first[order], lengths[order]
-    going = np.searchsorted(-lengths, -np.arange(lengths[0] + 1)).tolist()  # stretches of more than n words
-    total = scores[first]
-    total[:, 1 + kinds :] = -np.inf
-    last = total.argmax(1)
-    came_from: list[tuple[Indices, Bool]] = []
-    for word in range(1, len(going) - 1):
-        before = total[: going[word]]
-        best = before.argmax(1)
-        begin, inside = before[:, 1 : 1 + kinds], before[:, 1 + kinds :]
-        came_from.append((best, begin >= inside))
-        total = scores[first[: going[word]] + word]
-        total[:, : 1 + kinds] += np.take_along_axis(before, best[:, None], 1)
-        total[:, 1 + kinds :] += np.maximum(begin, inside)
-        last[: going[word]] = total.argmax(1)
-    for word in range(len(going) - 2, 0, -1):
-        now = last[: going[word]]
-        tags[first[: going[word]] + word] = now
-        best, from_begin = came_from[word - 1]
-        category = np.maximum(now - 1 - kinds, 0)
-        opened = from_begin[np.arange(len(now)), category]
-        now[:] = np.where(now > kinds, np.where(opened, now - kinds, now), best)
-    tags[first] = last
-
-
 def _runs(tags: Indices, kinds: int) -> tuple[Indices, Indices, Indices]:
     """First word, end word (exclusive) and category of every entity in a valid tag sequence."""
     words = np.flatnonzero(tags)
@@ -176,8 +97,8 @@ def _confidences(projected: Tensor, edges: Indices, begin: Indices, end: Indices
     if not len(begin):
         return np.zeros(0, np.float32)
     lengths = edges[end] - edges[begin]
-    tokens = _rows(projected, ranges(edges[begin], lengths)).double()
-    likely = (tokens - tokens.amax(1, keepdim=True)).exp_()
+    tokens = _rows(projected, ranges(edges[begin], lengths))
+    likely = tokens.sub_(tokens.amax(1, keepdim=True)).exp_()
     columns = 1 + np.repeat(category, lengths)
     both = likely.gather(1, _to(np.stack([columns, columns + projected.shape[1] // 2], 1), projected))
     probability = (both.sum(1) / likely.sum(1)).cpu().numpy()
