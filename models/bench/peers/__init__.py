@@ -56,7 +56,7 @@ OTHERS = (
     Variant("ray-serve", "ray_serve", options={"batch": 8}, batch=8),
     Variant("infinity", "infinity"),
     Variant("openvino-int8", "openvino", "int8", {"streams": 1}),
-    Variant("openvino-int8-streams", "openvino", "int8", {"streams": 0, "bf16": True}),
+    Variant("openvino-int8-best", "openvino", "int8", {"streams": 0, "best": True}),
 )
 VARIANTS = (*OURS, *OTHERS)
 GEMM = Variant("gemm", "gemm")
