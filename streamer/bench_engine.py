@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -124,9 +125,14 @@ def tables(report: Report) -> list[Table]:
             f"{one.spread:.0%}",
             f"{ratio:.2f} ×" if ratio else "–",
         )
+    return [main, *([_missing(report)] if report.missing else []), *_curves(report)]
+
+
+def _missing(report: Report) -> Table:
+    table = Table("not measured", "why", title="missing")
     for name, reason in report.missing.items():
-        main.add_row(f"[dim]{name}[/]", f"[dim]missing: {reason}[/]")
-    return [main, *_curves(report)]
+        table.add_row(name, escape(reason))
+    return table
 
 
 def _rounds(report: Report) -> int:
@@ -137,19 +143,19 @@ def _curves(report: Report) -> list[Table]:
     name = report.best.name if report.best else "ours"
     found = []
     if report.latency:
-        table = Table("load", "tokens/s", "p50 ms", "p99 ms", title=f"{name}: latency against offered load")
+        table = Table("load", "tokens/s", "p50 ms", "p99 ms", title=f"{name}: latency by load")
         for one in report.latency:
             row = (one["tokens_per_second"], one.get("p50_ms", 0.0), one.get("p99_ms", 0.0))
             table.add_row(f"{one['load']:.0%}", *(f"{value:,.0f}" for value in row))
         found.append(table)
     if report.lengths:
-        table = Table("tokens", "ms", "µs a token", title=f"{name}: one note on an idle engine")
+        table = Table("tokens", "ms", "µs a token", title=f"{name}: one note alone")
         for one in report.lengths:
             row = (one["tokens"], one["seconds"] * 1e3, one["microseconds_per_token"])
             table.add_row(*(f"{value:,.0f}" for value in row))
         found.append(table)
     if report.readers:
-        table = Table("readers", "tokens/s", title=f"{name}: readers")
+        table = Table("readers", "tokens/s", title=name)
         for one in report.readers:
             table.add_row(f"{one['readers']:.0f}", f"{one['tokens_per_second']:,.0f}")
         found.append(table)
@@ -170,7 +176,7 @@ def _inside(report: Report) -> Table:
     if report.host:
         table.add_row("worker's cost of a note", f"{report.host['microseconds_per_note']:,.0f} µs")
     for note in report.notes:
-        table.add_row("note", note)
+        table.add_row("note", escape(note))
     return table
 
 

@@ -137,7 +137,8 @@ class Benchmark:
 
     def _shape(self, checkpoint: Checkpoint) -> str:
         shape = checkpoint.encoder
-        return f"{checkpoint.name} ({shape.num_hidden_layers} × {shape.hidden_size})"
+        name = checkpoint.name if self._plan.shape == "checkpoint" else self._plan.shape
+        return f"{name} ({shape.num_hidden_layers} × {shape.hidden_size})"
 
     def _step(self, what: str) -> None:
         self._tell(Told(self._done, self._total, what))
