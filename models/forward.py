@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from models.blocks import in_blocks
 from models.checkpoint import Checkpoint
 from models.encoder import Encoder
+from models.errors import EngineError
 from models.precision import Precision
 from models.requests import Passage
 from models.weights import load
@@ -85,6 +86,8 @@ def _trunk(encoder: Encoder, device: torch.device, precision: Precision) -> Call
 
         return CudaTrunk(encoder, precision)
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        if precision != "fp32":
+            raise EngineError(f"{precision} needs a torch with oneDNN; set STREAMER_PRECISION=fp32")
         return in_blocks(encoder)
     from models.trunk import Trunk  # its compiler takes a second to import
 

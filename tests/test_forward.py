@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from models.checkpoint import Checkpoint
+from models.errors import EngineError
+from models.forward import Forward
+from models.precision import Precision
+from tests.checkpoints import tiny
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return tiny(tmp_path_factory.mktemp("tiny"))
+
+
+WINDOWS = [
+    (np.array([5, 6, 7], np.int32), np.zeros(3, np.uint8)),
+    (np.zeros(0, np.int32), np.zeros(0, np.uint8)),
+]
+
+
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_a_batch_is_packed_and_framed(checkpoint: Checkpoint, precision: Precision) -> None:
+    projected = Forward(checkpoint, "cpu", precision)(WINDOWS)
+    cls, sep = checkpoint.cls_id, checkpoint.sep_id
+    assert projected.ids.tolist() == [cls, 5, 6, 7, sep, cls, sep]
+    assert projected.ends.tolist() == [5, 7]
+    assert projected.hidden.shape == (7, checkpoint.encoder.hidden_size)
+
+
+def test_without_onednn_only_fp32_can_be_read(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = Forward(checkpoint, "cpu")(WINDOWS).hidden
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    torch.testing.assert_close(Forward(checkpoint, "cpu")(WINDOWS).hidden, exact, atol=5e-5, rtol=0)
+    with pytest.raises(EngineError, match="STREAMER_PRECISION=fp32"):
+        Forward(checkpoint, "cpu", "int8")
