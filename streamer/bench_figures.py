@@ -187,4 +187,5 @@ class Figures:
     def sweeps(self) -> dict[str, list[Swept]]:
         """The curves that were measured, by what is varied."""
         all_ = {"workers": self.workers, "partitions": self.partitions, "tokens a note": self.lengths}
-        return {name: points for name, points in all_.items() if points}
+        in_order = {name: sorted(points, key=lambda one: one.value) for name, points in all_.items()}
+        return {name: points for name, points in in_order.items() if points}

@@ -109,6 +109,13 @@ class StreamBench:
         self._warm_up(node)
         for number in range(self._plan.rounds):
             figures.rounds.append(self._round(node, f"round {number + 1} of {self._plan.rounds}", number))
+        tokens_per_second = median(one.stream_tokens_per_second for one in figures.rounds)
+        if self._plan.more_workers:
+            figures.workers.append(Swept(self._plan.workers, figures.share_of_engine, tokens_per_second))
+        if self._plan.more_partitions:
+            figures.partitions.append(
+                Swept(self._plan.partitions, figures.share_of_engine, tokens_per_second)
+            )
         notes_per_second = median(one.notes / one.stream_seconds for one in figures.rounds)
         for load in self._plan.loads:
             figures.latency.append(self._latency(node, load, notes_per_second))

@@ -118,6 +118,12 @@ def test_a_curve_has_the_point_of_its_node() -> None:
     assert [one.value for one in figures.partitions] == [12]
 
 
+def test_the_first_node_is_a_point_of_every_curve_it_belongs_to() -> None:
+    _, figures = measured(plan(more_workers=(2,), more_partitions=()))
+    assert [(one.value, one.share_of_engine) for one in figures.workers] == [(1, figures.share_of_engine)]
+    assert figures.partitions == []
+
+
 def test_a_user_changes_some_of_a_plan() -> None:
     asked = bench_stream.plan(True, seconds=None, rounds=7)
     assert (asked.rounds, asked.seconds) == (7, QUICK.seconds)
