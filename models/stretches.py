@@ -33,8 +33,8 @@ class Stretches:
         self.numbers: dict[str, int] = {}
         self._lengths = np.zeros(MOST, np.int32)
         self._bounds = np.zeros(MOST + 1, np.int32)
-        kinds = (np.int32, np.int32, np.int32, np.uint8)
-        self._pieces = Pieces(*(np.zeros(MOST_PIECES, kind) for kind in kinds))
+        ids, starts, ends = np.zeros((3, MOST_PIECES), np.int32)
+        self._pieces = Pieces(ids, starts, ends, np.zeros(MOST_PIECES, np.uint8))
 
     def learn(self, new: Sequence[str], pieces: Pieces, counts: NDArray[np.integer[Any]]) -> bool:
         """`pieces` of all of them, one after another, so many as `counts` says; `starts` and `ends` are those
@@ -43,8 +43,9 @@ class Stretches:
         end = begin + len(pieces.ids)
         if known + len(new) > MOST or end > MOST_PIECES:
             return False
-        for learned, given in zip(self._pieces, pieces, strict=True):
-            learned[begin:end] = given
+        kept = self._pieces
+        kept.ids[begin:end], kept.written[begin:end] = pieces.ids, pieces.written
+        kept.starts[begin:end], kept.ends[begin:end] = pieces.starts, pieces.ends
         numbers = range(known, known + len(new))
         self._lengths[numbers.start : numbers.stop] = [len(stretch) for stretch in new]
         self._bounds[numbers.start + 1 : numbers.stop + 1] = begin + np.cumsum(counts)
@@ -57,6 +58,7 @@ class Stretches:
         first = self._bounds[numbers]
         counts = self._bounds[numbers + 1] - first
         which = ranges(first, counts)
-        ids, starts, ends, written = (known[which] for known in self._pieces)
+        known = self._pieces
         places = np.repeat(np.cumsum(lengths, dtype=np.int32) - lengths, counts)
-        return Pieces(ids, starts + places, ends + places, written)
+        starts, ends = known.starts[which] + places, known.ends[which] + places
+        return Pieces(known.ids[which], starts, ends, known.written[which])
