@@ -23,11 +23,9 @@ Module = TypeVar("Module", bound=nn.Module)
 class BlockLinear(nn.Module):
     """Stands in for a trained `nn.Linear`, for reading only; fp32 on the CPU goes through oneDNN."""
 
-    def __init__(self, linear: nn.Linear, keep: bool) -> None:
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight, bias = linear.weight.detach(), linear.bias.detach()
-        if keep:
-            self.weight, self.bias = weight, bias
         self._outputs = linear.out_features
         self._rows = CPU_ROWS if weight.device.type == "cpu" else CUDA_ROWS
         self._block = _onednn(weight, bias) or (lambda rows: F.linear(rows, weight, bias))
@@ -46,13 +44,13 @@ class BlockLinear(nn.Module):
         return out
 
 
-def in_blocks(module: Module, keep: bool = False) -> Module:
-    """Replace every `nn.Linear` within `module`, in place; `keep` their weights for others to read."""
+def in_blocks(module: Module) -> Module:
+    """Replace every `nn.Linear` within `module`, in place."""
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
-            setattr(module, name, BlockLinear(child, keep))
+            setattr(module, name, BlockLinear(child))
         else:
-            in_blocks(child, keep)
+            in_blocks(child)
     return module
 
 
