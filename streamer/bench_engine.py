@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -34,12 +35,13 @@ def run(
     """Measure and print; progress goes to standard error. 0: it was measured."""
     if plots is not None:
         bench_plots.require()
+    _end_tidily()
     chosen = settings.load(checkpoint=checkpoint)
     plan = replace(plan, device=chosen.device, variants=variants(only))
     texts = [str(note["text"]) for note in samples.load()]
     with _Shown() as shown:
         report = bench.Benchmark(plan, texts, cache_folder(), shown.tell, chosen.checkpoint).run()
-        shown.tell(bench.Told(1, 1, "the workers' own cost a note"))
+        shown.tell(bench.Told(0, 1, "the workers' own cost a note"))
         report.host = host(chosen.checkpoint, chosen.device)
     if as_json:
         print(json.dumps(report.as_dict(), ensure_ascii=False))
@@ -62,6 +64,7 @@ def soak(
     passages: int, shape: bench.Shape, checkpoint: str | None, only: Sequence[str], *, as_json: bool = False
 ) -> int:
     """Memory of an engine's process over so many passages, at ten points; 1 if some could not be read."""
+    _end_tidily()
     chosen = settings.load(checkpoint=checkpoint)
     plan = replace(bench.Plan(), shape=shape, device=chosen.device, variants=variants(only or ["ours-fp32"]))
     texts = [str(note["text"]) for note in samples.load()]
@@ -135,6 +138,11 @@ def _missing(report: Report) -> Table:
     return table
 
 
+def _end_tidily() -> None:
+    """SIGTERM, too, ends every variant's process and removes what they were given."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def _rounds(report: Report) -> int:
     return max((len(one.rounds) for one in report.variants), default=0)
 
@@ -169,7 +177,7 @@ def _inside(report: Report) -> Table:
         table.add_row(f"{name}: batches filled, readers busy", f"{fill:.1%}, {busy:.1%}")
     if report.stat:
         table.add_row("stat under full backfill, p99", f"{report.stat['p99_batches']:.1f} batch times")
-    for kind in ("modules", "operators"):
+    for kind in ("parts", "operators"):
         shares = report.profile.get(kind, {})
         largest = sorted(shares.items(), key=lambda item: -item[1])[:6]
         table.add_row(kind, ", ".join(f"{name} {share:.0%}" for name, share in largest))

@@ -32,7 +32,7 @@ def report() -> Report:
         ratios={"ours-int8/pipeline-bs1": 4.484},
         missing={"infinity": "make its environment with `streamer bench peers`"},
         inside={"ours-int8": {"batch_fill": 0.985, "busy": 0.999}},
-        profile={"variant": "ours-int8", "modules": {"Encoder": 0.97, "rest": 0.03}, "operators": {}},
+        profile={"variant": "ours-int8", "parts": {"trunk": 0.97}, "operators": {}},
         latency=[{"load": 0.8, "tokens_per_second": 2600.0, "p50_ms": 300.0, "p99_ms": 900.0}],
         lengths=[{"tokens": 500.0, "seconds": 0.2, "microseconds_per_token": 400.0}],
         readers=[{"readers": 1.0, "tokens_per_second": 1700.0}],
@@ -62,7 +62,7 @@ def test_a_person_sees_speeds_ratios_peaks_and_who_is_missing(report: Report) ->
             "streamer bench peers",
             "something to know",
         ),
-        *("98.5%, 99.9%", "1.9 batch times", "Encoder 97%", "431 µs", "80%", "900"),
+        *("98.5%, 99.9%", "1.9 batch times", "trunk 97%", "431 µs", "80%", "900"),
     ):
         assert said in text
 

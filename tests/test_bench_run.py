@@ -32,7 +32,7 @@ class Fake:
     def stat(self, count): return {"p99_batches": 2.0}
     def readers(self, count, first, items): return count * 10.0
     def note(self, text): return {"seconds": 0.5, "tokens": 100.0, "passages": 1.0}
-    def profile(self, first, count): return {"modules": {"Encoder": 0.9, "rest": 0.1}, "operators": {}}
+    def profile(self, first, count): return {"parts": {"trunk": 0.9}, "operators": {}}
     def soak(self, total): return {"passages": total, "megabytes": [1.0] * 10, "faults": 0}
     def stop(self): pass
 

@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.profiler import ProfilerActivity, profile
 
 from models.engine import Engine
 from models.requests import Passage
 
+OUTSIDE = "outside torch"
+"""On a CPU: the compiled passes between torch's operators, and Python. On a GPU: it waits for work."""
 OPERATORS = 12
 """How many are named; the others are one."""
 
 
 @contextmanager
-def outermost_modules() -> Iterator[dict[str, float]]:
-    """Seconds in each kind of module that no other module called, over all threads, while this is open."""
-    spent: dict[str, float] = defaultdict(float)
-    inside = threading.local()
+def trunk_seconds(engine: Engine) -> Iterator[list[float]]:
+    """Seconds of every trunk pass of all readers, while this is open."""
+    spent: list[float] = []
+    trunk = engine.forward._encoder
 
-    def enter(module: torch.nn.Module, _: Any) -> None:
-        if getattr(inside, "module", None) is None:
-            inside.module, inside.since = module, time.perf_counter()
+    def timed(*arguments: Any) -> torch.Tensor:
+        begun = time.perf_counter()
+        hidden = trunk(*arguments)
+        if engine.device != "cpu":
+            torch.cuda.current_stream().synchronize()
+        spent.append(time.perf_counter() - begun)
+        return hidden
 
-    def leave(module: torch.nn.Module, *_: Any) -> None:
-        if getattr(inside, "module", None) is module:
-            spent[type(module).__name__] += time.perf_counter() - inside.since
-            inside.module = None
-
-    hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
+    engine.forward._encoder = timed
     try:
         yield spent
     finally:
-        for hook in hooks:
-            hook.remove()
+        engine.forward._encoder = trunk
 
 
 def operators(engine: Engine, passages: Sequence[Passage]) -> dict[str, float]:
-    """Share of each operator's own time in forward passes over `passages`, on one core; the largest."""
+    """Shares of the time of forward passes over `passages`, on one core: the largest operators' own."""
     on_cpu = engine.device == "cpu"
     if on_cpu:
         torch.set_num_threads(1)
@@ -52,16 +49,19 @@ def operators(engine: Engine, passages: Sequence[Passage]) -> dict[str, float]:
     engine.forward(batches[0])
     kinds = [ProfilerActivity.CPU, *([] if on_cpu else [ProfilerActivity.CUDA])]
     with profile(activities=kinds) as found:
+        begun = time.perf_counter()
         for batch in batches:
             engine.forward(batch)
+        whole = (time.perf_counter() - begun) * 1e6
     own = {
         row.key: float(row.self_cpu_time_total if on_cpu else row.self_device_time_total)
         for row in found.key_averages()
     }
-    total = sum(own.values()) or 1.0
+    whole = max(whole, sum(own.values()))
     top = sorted(own, key=lambda name: -own[name])[:OPERATORS]
-    shares = {name: own[name] / total for name in top}
-    return shares | {"others": 1 - sum(shares.values())}
+    shares = {name: own[name] / whole for name in top}
+    rest = sum(own.values()) / whole - sum(shares.values())
+    return shares | {"other operators": rest, OUTSIDE: 1 - sum(shares.values()) - rest}
 
 
 def _batches(passages: Sequence[Passage], budget: int) -> Iterator[list[Passage]]:

@@ -86,18 +86,19 @@ class Ours:
         return {**asdict(found), "grown": found.grown}
 
     def profile(self, first: int, count: int) -> dict[str, Any]:
-        """Where a batch's time goes: shares of all of it by module, and of a forward pass by operator."""
-        some = self._some(first, count)
+        """Where a batch's time goes: shares of all of it, and of a forward pass by operator."""
+        most = self._checkpoint.window - 2
+        some = [(ids[:most], features[:most]) for ids, features in self._some(first, count)]
         expected = sum(len(ids) + 2 for ids, _ in some)
         self._meter.clear()
-        with profile.outermost_modules() as spent:
+        with profile.trunk_seconds(self._engine) as spent:
             self._engine.submit(some).result(PATIENCE_S)
             while sum(batch.tokens for batch in self._meter.batches) < expected:
                 time.sleep(0.001)  # a batch is observed just after its answers
         whole = sum(batch.seconds for batch in self._meter.batches)
-        modules = {name: seconds / whole for name, seconds in spent.items()}
+        trunk = sum(spent) / whole
         return {
-            "modules": modules | {"rest": 1 - sum(modules.values())},
+            "parts": {"trunk": trunk, "heads, packing, answers": 1 - trunk},
             "operators": profile.operators(self._engine, some),
         }
 
