@@ -103,7 +103,7 @@ class Layer:
         if not all(parameter.isfinite().all() for parameter in layer.parameters()):
             raise CheckpointError("a weight of the trunk is not finite: read with --precision fp32")
         self.attention_norm, self.output_norm = _norm(layer.attention_norm), _norm(layer.output_norm)
-        parts = (layer.qkv, layer.out, layer.up, layer.down)
+        parts = (_scaled(layer.qkv, layer.heads), layer.out, layer.up, layer.down)
         self.qkv: Int8Linear | FloatLinear
         self.out: Int8Linear | FloatLinear
         self.up: Int8Linear | FloatLinear
@@ -138,7 +138,6 @@ class Trunk:
         if precision == "int8":
             self.attention = quicker_attention(self.heads, self.width // self.heads)
         self.epsilon = np.float32(config.layer_norm_eps)
-        self.factor = np.float32(math.log2(math.e) / math.sqrt(self.width // self.heads))
 
     def __call__(self, ids: Tensor, lengths: list[int], features: Tensor | None = None) -> Tensor:
         """Hidden states fp32 [tokens, width] of a packed batch; arguments as `Encoder.forward` takes them."""
@@ -193,11 +192,12 @@ class _Batch:
         """Every token asks the tokens of its window; the answers become the next product's input."""
         trunk = self._trunk
         query, key, value, attended = map(_array, self._parts)
+        qkv = np.empty(3 * trunk.width, query.dtype)
         for block in self._blocks():
             product = layer.qkv(self._rows[block])[: len(self.hidden) - block.start]
             kernels.split(
                 product, block.start, self._steps[block], *_terms(layer.qkv),
-                self._starts, trunk.heads, trunk.factor, query, key, value,
+                self._starts, trunk.heads, qkv, query, key, value,
             )  # fmt: skip
         for start, length in zip(self._starts.tolist(), self._lengths, strict=False):
             self._attend_window(start, length)
@@ -241,6 +241,17 @@ def _array(tensor: Tensor) -> Array:
     """As NumPy has it; bf16, which it has not, as uint16."""
     array: Array = (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
     return array
+
+
+def _scaled(qkv: nn.Linear, heads: int) -> nn.Linear:
+    """Queries times log2(e) / sqrt(size of a head): scores leave the product ready for powers of two."""
+    outputs, width = qkv.weight.shape
+    factor = torch.ones(outputs, dtype=torch.float32)
+    factor[:width] = math.log2(math.e) / math.sqrt(width // heads)
+    scaled = nn.Linear(width, outputs, device="meta")
+    scaled.weight = nn.Parameter(qkv.weight.detach().float() * factor[:, None], requires_grad=False)
+    scaled.bias = nn.Parameter(qkv.bias.detach().float() * factor, requires_grad=False)
+    return scaled
 
 
 def _terms(linear: Int8Linear | FloatLinear) -> tuple[np.float32, Array, Array]:

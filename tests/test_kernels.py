@@ -137,25 +137,16 @@ class TestAttention:
         product = random(TOKENS, 3 * WIDTH)
         sums, bias = random(3 * WIDTH, seed=1), random(3 * WIDTH, seed=2)
         parts = [np.zeros(TOKENS * WIDTH, np.uint16) for _ in range(3)]
+        row = np.zeros(3 * WIDTH, np.uint16)
         for block in (slice(0, first), slice(first, TOKENS)):
-            kernels.split(
-                product[block],
-                block.start,
-                OWN[block],
-                ZERO,
-                sums,
-                bias,
-                STARTS,
-                HEADS,
-                np.float32(0.5),
-                *parts,
-            )
+            given = (product[block], block.start, OWN[block], ZERO, sums, bias, STARTS, HEADS)
+            kernels.split(*given, row, *parts)
         whole = torch.from_numpy(stood_for(product, sums, bias)).view(TOKENS, 3, HEADS, -1)
         for start, length in zip(STARTS, LENGTHS, strict=False):
             own = whole[start : start + length].permute(1, 2, 0, 3)
-            for part, expected, factor in zip(parts, own, (0.5, 1, 1), strict=True):
+            for part, expected in zip(parts, own, strict=True):
                 laid = numbers(part[start * WIDTH : (start + length) * WIDTH]).view(HEADS, length, -1)
-                torch.testing.assert_close(laid, expected * factor, atol=1e-6, rtol=2**-8)
+                torch.testing.assert_close(laid, expected, atol=1e-6, rtol=2**-8)
 
     @pytest.mark.parametrize("keys", [1, 5, 64, 205])
     def test_softmax_in_fp32(self, keys: int) -> None:
