@@ -24,10 +24,10 @@ from models.encoder import Encoder, positions
 from models.errors import CheckpointError
 from models.precision import Precision
 
-ROWS, FIXED_ROWS = 512, 64
-"""Tokens that go through a layer's products at once, so that what they need stays in the cache of a core.
-Where oneDNN adds in another order for another number of rows: always so many, the last block filled up."""
-SOME_ROWS = (*range(2, 35), 47, 48, 49, 63, 64, 65, 95, 96, 97, 100, 127, 128, 129, 191, 192, 200, 254, 255)
+ROWS, GRAIN, FIXED_ROWS = 512, 16, 64
+"""Tokens that go through a layer's products at once, so that what they need stays in the cache of a core; the
+last block is filled up to a multiple of `GRAIN`, as oneDNN builds (and keeps) code for each number of rows.
+Where it adds in another order for another number: always `FIXED_ROWS`."""
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.uint8}
 
 Array = NDArray[Any]
@@ -87,12 +87,12 @@ class FloatLinear:
         return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self._bias, "gelu", [], "none"), steps
 
     def keeps_order(self) -> bool:
-        """Whether a row has the same bits among any number of rows, but for a row alone."""
+        """Whether a row has the same bits among any number of rows that it can come with."""
         rows = torch.randn(ROWS, self._inputs, generator=torch.Generator().manual_seed(0)).to(
             self._bias.dtype
         )
         whole = self(rows)
-        return all(np.array_equal(self(rows[:count]), whole[:count]) for count in SOME_ROWS)
+        return all(np.array_equal(self(rows[:count]), whole[:count]) for count in range(GRAIN, ROWS, GRAIN))
 
 
 class Layer:
@@ -157,8 +157,8 @@ class _Batch:
         self._lengths = lengths
         self._starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         tokens, width = int(self._starts[-1]), trunk.width
-        self._block = FIXED_ROWS if trunk.fixed else ROWS
-        filled = -(-tokens // self._block) * self._block if trunk.fixed else max(tokens, 2)
+        self._block, grain = (FIXED_ROWS, FIXED_ROWS) if trunk.fixed else (ROWS, GRAIN)
+        filled = -(-tokens // grain) * grain
         self.hidden: Array = np.empty((0, width), np.float32)
         self._rows = torch.zeros(filled, width, dtype=DTYPES[trunk.precision])
         self._array = _array(self._rows)
@@ -230,11 +230,8 @@ class _Batch:
             kernels.norm(hidden, product, inner, *_terms(layer.down), *layer.output_norm, epsilon, own, steps)
 
     def _blocks(self) -> Iterator[slice]:
-        """Never a row alone: oneDNN adds that up in a way of its own."""
-        starts = range(0, max(len(self._rows) - 1, 1), self._block)
-        return (
-            slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(self._rows)], strict=True)
-        )
+        filled = len(self._rows)
+        return (slice(start, min(start + self._block, filled)) for start in range(0, filled, self._block))
 
 
 def _array(tensor: Tensor) -> Array:
