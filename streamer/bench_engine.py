@@ -124,7 +124,7 @@ def tables(report: Report) -> list[Table]:
             f"{one.tokens_per_second:,.0f}",
             f"{one.gflops:,.0f}",
             f"{one.share_of_peak:.0%} ({one.precision})",
-            f"{one.padding:.0%}",
+            "?" if one.padding is None else f"{one.padding:.0%}",
             f"{one.spread:.0%}",
             f"{ratio:.2f} ×" if ratio else "–",
         )

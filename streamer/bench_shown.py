@@ -33,7 +33,8 @@ def run(
     with console.status("choosing the precision") as status:
         of = bench_bed.shape(shape, chosen.checkpoint, chosen.device, chosen.precision, chosen.accept_loss)
         try:
-            figures = bench_stream.run(plan, of, lambda what: status.update(f"{what} …"), console.print)
+            tell = status.update if console.is_terminal else console.print
+            figures = bench_stream.run(plan, of, lambda what: tell(f"{what} …"), console.print)
         except PeerFailed as error:
             raise WorldError(f"the engine alone cannot be measured: {error}") from None
     if as_json:

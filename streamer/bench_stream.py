@@ -29,7 +29,7 @@ WARM_UP = 24
 FEWEST, MOST = 8, 20_000
 """Notes in one measurement."""
 SCRAPE_S = 1.0
-GEMM_S = 0.8
+GEMM_S = 3.0
 
 Tell = Callable[[str], None]
 

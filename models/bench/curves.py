@@ -50,7 +50,7 @@ def fill(
                 speed * flop / 1e9,
                 median(shares) if shares else 0.0,
                 series.spread(variant.name),
-                mixture.padded_share(sizes, variant.batch) if variant.batch else 0.0,
+                _padding(sizes, variant.batch),
                 series.of(variant.name),
             )
         )
@@ -59,6 +59,12 @@ def fill(
         for other in (name for name in names if name != ours and name != GEMM.name):
             if (ratio := series.ratio(ours, other)) is not None:
                 report.ratios[f"{ours}/{other}"] = ratio
+
+
+def _padding(sizes: Sequence[int], batch: int | None) -> float | None:
+    if batch is None:
+        return None
+    return mixture.padded_share(sizes, batch) if batch else 0.0
 
 
 def reader_counts(cores: int) -> list[int]:

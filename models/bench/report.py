@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass
 class VariantFigures:
-    """`gflops`, `share_of_peak`: tokens a second times the trunk's cost a token; the peak of `precision`."""
+    """`gflops`, `share_of_peak`: tokens a second times the trunk's cost a token; the peak of `precision`.
+
+    `padding`: share of what was computed; None where only the peer knows.
+    """
 
     name: str
     precision: str
@@ -16,7 +19,7 @@ class VariantFigures:
     gflops: float
     share_of_peak: float
     spread: float
-    padding: float
+    padding: float | None
     rounds: list[float]
 
 

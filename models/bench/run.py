@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 from models.bench import curves, mixture, rounds, shapes
 from models.bench.child import load_peer
-from models.bench.peers import GEMM, VARIANTS, Variant
+from models.bench.peers import GEMM, OURS, VARIANTS, Variant
 from models.bench.process import PeerFailed, PeerProcess
 from models.bench.report import Report
+from models.calibration import CACHES
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.forward import choose_device
 
@@ -184,8 +185,9 @@ class Benchmark:
         python = peer.python(str(self._cache)) if hasattr(peer, "python") else None
         for environment in (self._cap, CAP):
             log = work.with_name(f"{variant.name}.log")
+            inside = {**(CACHES if variant in OURS else {}), **environment}
             child = PeerProcess(
-                variant.file, work, variant.options, python=python, environment=environment, log=log
+                variant.file, work, variant.options, python=python, environment=inside, log=log
             )
             stack.callback(child.stop)
             try:

@@ -33,7 +33,8 @@ class Peer(Protocol):
 
 @dataclass(frozen=True)
 class Variant:
-    """A peer with its options. `batch`: windows that it pads to the same length; 0: it never pads.
+    """A peer with its options. `batch`: windows that it pads to the same length; 0: it never pads;
+    None: it sorts and pads by a rule of its own.
 
     `precision`: whose GEMM peak its speed is a share of.
     """
@@ -42,7 +43,7 @@ class Variant:
     peer: str
     precision: str = "fp32"
     options: dict[str, Any] = field(default_factory=dict)
-    batch: int = 0
+    batch: int | None = 0
 
     @property
     def file(self) -> Path:
@@ -54,7 +55,7 @@ OTHERS = (
     Variant("pipeline-bs1", "pipeline", options={"batch": 1}),
     Variant("pipeline-bs8", "pipeline", options={"batch": 8}, batch=8),
     Variant("ray-serve", "ray_serve", options={"batch": 8}, batch=8),
-    Variant("infinity", "infinity"),
+    Variant("infinity", "infinity", batch=None),
     Variant("openvino-int8", "openvino", "int8", {"streams": 1}),
     Variant("openvino-int8-best", "openvino", "int8", {"streams": 0, "best": True}),
 )
