@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -182,3 +186,28 @@ class TestAttention:
             inverse = torch.from_numpy(sums[start * HEADS : (start + length) * HEADS]).view(HEADS, length, 1)
             expected = (own * inverse).transpose(0, 1).reshape(length, WIDTH)
             torch.testing.assert_close(torch.from_numpy(out[start : start + length]), expected)
+
+
+MERGED = """
+import hashlib
+import numpy as np
+from models import kernels
+
+tokens, width, heads = 205, 384, 12
+rng = np.random.default_rng(0)
+attended = (rng.standard_normal(tokens * width).astype("f4").view("i4") >> 16).astype("u2")
+sums = np.abs(rng.standard_normal(tokens * heads)).astype("f4")
+out, steps = np.zeros((tokens, width), "u1"), np.zeros((tokens, 2), "f4")
+kernels.merge(attended, sums, np.array([0, tokens]), heads, out, steps, np.zeros(width, "f4"))
+print(hashlib.sha256(out.tobytes() + steps.tobytes()).hexdigest())
+"""
+
+
+def test_what_was_compiled_at_an_earlier_start_gives_the_same_bits(tmp_path: Path) -> None:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", MERGED], env=environment, capture_output=True, check=True)
+        for _ in range(2)
+    ]
+    assert any(tmp_path.rglob("*merge*"))
+    assert runs[0].stdout == runs[1].stdout
