@@ -59,7 +59,7 @@ class Annotator:
     def annotate_many(self, notes: Iterable[Note | str]) -> list[Annotation | EngineError]:
         """Records in the order of the notes, read together; an error for one that cannot be read."""
         prepared = [self._prepare(note if isinstance(note, Note) else _note(note)) for note in notes]
-        futures = [self._engine.submit([(t.ids, t.features) for t in tokens]) for *_, tokens in prepared]
+        futures = [self._engine.submit([own.passage for own in tokens]) for *_, tokens in prepared]
         return [self._record(own, future.result()) for own, future in zip(prepared, futures, strict=True)]
 
     def close(self) -> None:

@@ -116,7 +116,7 @@ class EngineClient:
         large = sum(map(len, texts)) > OFF_LOOP_ABOVE
         tokens = await _called(large, self._reader.tokenise, texts)
         result = await self._ask(tokens, lane)
-        findings = await _called(large, self._interpret, texts, tokens, result)
+        findings = await _called(large, self._reader.findings, texts, tokens, result)
         return Reading(findings, result.queue_ms, result.inference_ms)
 
     async def close(self) -> None:
@@ -142,13 +142,8 @@ class EngineClient:
     ) -> None:
         await self.close()
 
-    def _interpret(
-        self, texts: Sequence[str], tokens: Sequence[Tokens], result: Answers
-    ) -> list[Findings | PassageFault]:
-        return self._reader.findings(texts, tokens, result)
-
     async def _ask(self, tokens: Sequence[Tokens], lane: Lane) -> Answers:
-        passages = [(own.ids, own.features) for own in tokens]
+        passages = [own.passage for own in tokens]
         credit, weight = self._credit[lane], wire.weight(passages)
         await credit.take(weight)  # each lane has its own: a backfill that waits keeps nothing urgent back
         number = next(self._numbers)

@@ -49,6 +49,11 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def passage(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """What the engine is asked: a `models.requests.Passage`."""
+        return self.ids, self.features
+
 
 class Tokeniser:
     """A checkpoint's tokenizer and, where its trunk looks at features, what finds them. Thread-safe."""

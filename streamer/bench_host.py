@@ -155,7 +155,7 @@ def _answered(
         for note in map(_decode, incoming):
             passages = split(note.text, find_sections(note.text))
             tokens = reader.tokenise([passage.text for passage in passages])
-            futures.append(engine.submit([(own.ids, own.features) for own in tokens]))
+            futures.append(engine.submit([own.passage for own in tokens]))
         return [wire.pack_answers(number, future.result(300)) for number, future in enumerate(futures)]
     finally:
         engine.close()
@@ -169,7 +169,7 @@ def _decode(incoming: Incoming) -> Note:
 
 def _pack(tokens: Sequence[Tokens]) -> list[bytes]:
     header = wire.encode(wire.Read(1, "routine"))
-    return [header, *wire.pack_passages([(own.ids, own.features) for own in tokens])]
+    return [header, *wire.pack_passages([own.passage for own in tokens])]
 
 
 def _unpack(frames: Sequence[bytes]) -> Answers:

@@ -42,7 +42,7 @@ def texts(count: int, seed: int = 0) -> list[Passage]:
 def expected(checkpoint: Checkpoint, asked: Sequence[Passage]) -> list[Findings | PassageFault]:
     reader, engine = Reader(checkpoint), Engine(checkpoint, "cpu", readers=1)
     tokens = reader.tokenise([passage.text for passage in asked])
-    answered = engine.submit([(own.ids, own.features) for own in tokens]).result(30)
+    answered = engine.submit([own.passage for own in tokens]).result(30)
     engine.close()
     return reader.findings([passage.text for passage in asked], tokens, answered)
 
@@ -86,13 +86,13 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    checkpoint: Checkpoint, folder: Path, room: int = 1 << 18
+    checkpoint: Checkpoint, folder: Path, room: int = 1 << 18, precision: Precision = "fp32"
 ) -> AsyncIterator[tuple[Stage, bytes, EngineClient]]:
     with zmq.asyncio.Context() as context:
         stage = Stage(context, folder / "e.sock")
         client = EngineClient(f"ipc://{folder}/e.sock", checkpoint)
         connecting = asyncio.create_task(client.connect())
-        identity = await stage.welcome(checkpoint, room=room)
+        identity = await stage.welcome(checkpoint, precision=precision, room=room)
         await connecting
         try:
             yield stage, identity, client

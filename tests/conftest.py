@@ -22,11 +22,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 
 
 @pytest.fixture(scope="module")
-def engine(checkpoint: Checkpoint) -> Iterator[Engine]:
-    """With as many readers as there are cores."""
+def engine(checkpoint: Checkpoint, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """With as many readers as the module's `READERS` says, else as there are cores."""
     from models.engine import Engine  # only where it is asked for: torch takes seconds to import
 
-    engine = Engine(checkpoint, "cpu")
+    engine = Engine(checkpoint, "cpu", readers=getattr(request.module, "READERS", None))
     yield engine
     engine.close()
 

@@ -125,7 +125,7 @@ def read(folder: Path, texts: Sequence[str]) -> list[Findings]:
     checkpoint = open_checkpoint(folder)
     reader, engine = Reader(checkpoint), Engine(checkpoint, "cpu", readers=1)
     tokens = reader.tokenise(texts)
-    answers = engine.submit([(own.ids, own.features) for own in tokens]).result(60)
+    answers = engine.submit([own.passage for own in tokens]).result(60)
     engine.close()
     return [found for found in reader.findings(texts, tokens, answers) if isinstance(found, Findings)]
 

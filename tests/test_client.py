@@ -132,15 +132,9 @@ async def test_faults_of_passages_are_values_and_refusals_are_errors(
 async def test_a_worker_adopts_the_precision_of_its_first_engine(
     checkpoint: Checkpoint, folder: Path
 ) -> None:
-    with zmq.asyncio.Context() as context:
-        stage, client = Stage(context, folder / "e.sock"), EngineClient(f"ipc://{folder}/e.sock", checkpoint)
-        connecting = asyncio.create_task(client.connect())
-        await stage.welcome(checkpoint, precision="int8")
-        await connecting
+    async with staged(checkpoint, folder, precision="int8") as (_, _, client):
         assert client.precision == "int8"
         assert client.failed is None
-        await client.close()
-        stage.socket.close()
 
 
 async def test_an_engine_that_comes_back_reading_otherwise_ends_it(

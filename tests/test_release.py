@@ -258,11 +258,15 @@ async def released_of_three(age: float) -> tuple[Release, Counting, list[Slot]]:
     return own, publisher, slots
 
 
-async def test_old_notes_wait_for_company_until_there_is_none_to_come(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run waits for as long as its oldest note is old, up to a minute."""
     monkeypatch.setattr(release, "COMPANY", 1.0)
     monkeypatch.setattr(release, "COMPANY_S", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_old_notes_wait_for_company_until_there_is_none_to_come() -> None:
     own, publisher, slots = await released_of_three(age=3600)
     assert publisher.runs == [[0]]
     own.finish(slots[2], answer(2))
@@ -271,11 +275,8 @@ async def test_old_notes_wait_for_company_until_there_is_none_to_come(
     await own.close(0.0)
 
 
-async def test_a_release_that_waits_for_company_ends_at_once_when_it_is_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(release, "COMPANY", 1.0)
-    monkeypatch.setattr(release, "COMPANY_S", 60.0)
+@pytest.mark.usefixtures("patient")
+async def test_a_release_that_waits_for_company_ends_at_once_when_it_is_closed() -> None:
     own, publisher, _ = await released_of_three(age=3600)
     began = asyncio.get_running_loop().time()
     await own.close(began + 30)

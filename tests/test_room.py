@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,7 @@ from models.server import Server
 from models.types import Findings
 from tests.both_ends import Held, expected, passages, serving, staged, texts
 
-
-@pytest.fixture(scope="module")
-def engine(checkpoint: Checkpoint) -> Iterator[Engine]:
-    engine = Engine(checkpoint, "cpu", readers=1)
-    yield engine
-    engine.close()
+READERS = 1
 
 
 # --- the engine gives room ----------------------------------------------------------------------
@@ -80,7 +74,7 @@ async def test_a_flood_of_one_worker_does_not_keep_another_waiting(
 
 def room_for(checkpoint: Checkpoint, count: int) -> int:
     (tokens,) = Reader(checkpoint).tokenise([texts(1)[0].text])
-    return count * wire.weight([(tokens.ids, tokens.features)])
+    return count * wire.weight([tokens.passage])
 
 
 async def test_no_more_is_outstanding_than_the_engine_has_room_for(

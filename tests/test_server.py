@@ -1,6 +1,5 @@
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,7 @@ from models.errors import CheckpointError, EngineError
 from models.server import serve, socket_path
 from tests.both_ends import Held, passages, servers, serving, until
 
-
-@pytest.fixture(scope="module")
-def engine(checkpoint: Checkpoint) -> Iterator[Engine]:
-    engine = Engine(checkpoint, "cpu", readers=1)
-    yield engine
-    engine.close()
+READERS = 1
 
 
 async def test_it_answers_as_the_engine_within_does(

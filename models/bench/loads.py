@@ -61,7 +61,7 @@ def note(submit: Submit, reader: Reader, text: str) -> dict[str, float]:
     begun = time.monotonic()
     found = split(text, find_sections(text))
     tokens = reader.tokenise([passage.text for passage in found])
-    submit([(one.ids, one.features) for one in tokens]).result(PATIENCE_S)
+    submit([one.passage for one in tokens]).result(PATIENCE_S)
     return {
         "seconds": time.monotonic() - begun,
         "tokens": float(sum(len(one) for one in tokens)),

@@ -46,7 +46,7 @@ class EngineHere:
     async def read(self, passages: Sequence[Passage], lane: Lane = "routine") -> FakeReading:
         texts = [passage.text for passage in passages]
         tokens = self._reader.tokenise(texts)
-        future = self._engine.submit([(own.ids, own.features) for own in tokens], lane)
+        future = self._engine.submit([own.passage for own in tokens], lane)
         return FakeReading(self._reader.findings(texts, tokens, await asyncio.wrap_future(future)))
 
     def close(self) -> None:

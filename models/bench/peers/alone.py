@@ -50,7 +50,7 @@ class Alone:
 
     def _passages(self, text: str) -> list[Passage]:
         different = dict.fromkeys(passage.text for passage in split(text, find_sections(text)))
-        return [(one.ids, one.features) for one in self._reader.tokenise(list(different))]
+        return [one.passage for one in self._reader.tokenise(list(different))]
 
     def _windows(self, passages: list[Passage]) -> list[int]:
         limit, overlap = self._checkpoint.window - 2, self._checkpoint.overlap

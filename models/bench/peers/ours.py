@@ -40,7 +40,7 @@ class Ours:
         self._checkpoint = open_checkpoint(work.checkpoint)
         self._reader = Reader(self._checkpoint)
         tokens = self._reader.tokenise([item.text for item in work.items])
-        self._passages: list[Passage] = [(one.ids, one.features) for one in tokens]
+        self._passages: list[Passage] = [one.passage for one in tokens]
         self._sizes = [item.tokens for item in work.items]
         self._device, self._precision = work.device, work.options["precision"]
         self._cores = work.cores
