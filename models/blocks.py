@@ -54,6 +54,13 @@ def in_blocks(module: Module) -> Module:
     return module
 
 
+def in_8_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """int8 [outputs, inputs] and the scale of every output channel, fp32 [outputs]; symmetric."""
+    weight = weight.detach().float()
+    scales = (weight.abs().amax(1) / 127).clamp_min(1e-12)
+    return (weight / scales[:, None]).round().to(torch.int8), scales
+
+
 def _onednn(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor] | None:
     if (
         weight.device.type != "cpu"

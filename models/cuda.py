@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.encoder import Encoder, positions
+from models.blocks import in_8_bits
+from models.encoder import Encoder, sent
 from models.precision import Precision
 
 ROWS = 4096
@@ -51,9 +52,8 @@ class Int8Linear:
     rows = INT8_ROWS
 
     def __init__(self, linear: nn.Linear) -> None:
-        weight = linear.weight.detach().float()
-        self._scales = (weight.abs().amax(1) / 127).clamp_min(1e-12)
-        self._weight = (weight / self._scales[:, None]).round().to(torch.int8).t()
+        whole, self._scales = in_8_bits(linear.weight)
+        self._weight = whole.t()
         self._bias = linear.bias.detach().float()
 
     def __call__(self, hidden: Tensor) -> Tensor:
@@ -84,14 +84,10 @@ class CudaTrunk:
 
     def __call__(self, ids: Tensor, lengths: list[int], features: Tensor | None = None) -> Tensor:
         """Hidden states fp32 [tokens, width] of a packed batch; arguments as `Encoder.forward` takes them."""
-        tables, tokens = self._tables, len(ids)
-        hidden = tables.words(ids) + tables.types.weight[0]
-        hidden += tables.positions(_sent(positions(lengths, torch.device("cpu")), ids.device))
-        if tables.features is not None and features is not None:
-            hidden += tables.features(features.int())
-        filled = F.pad(hidden, (0, 0, 0, -tokens % self._rows))
+        tokens = len(ids)
+        filled = F.pad(self._tables.embedded(ids, lengths, features), (0, 0, 0, -tokens % self._rows))
         ends = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
-        bounds = _sent(ends, ids.device)
+        bounds = sent(ends, ids.device)
 
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             result: Tensor = self._attention(query, key, value, bounds, bounds, max(lengths), max(lengths))
@@ -126,13 +122,6 @@ class _Norm:
 
     def __call__(self, hidden: Tensor) -> Tensor:
         return F.layer_norm(hidden, self._shape, self._weight, self._bias, self._epsilon)
-
-
-def _sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """From pinned memory, without waiting for what runs there."""
-    if device.type == "cpu":
-        return tensor
-    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _varlen_attention() -> Attention:

@@ -65,19 +65,30 @@ class Encoder(nn.Module):
         `features` uint8 or int [tokens]: feature masks, ignored by a trunk without a feature table.
         Returns [tokens, width].
         """
+        hidden: Tensor = self.norm(self.embedded(ids, lengths, features))
+        for layer in self.layers:
+            hidden = layer(hidden, lengths)
+        return hidden
+
+    def embedded(self, ids: Tensor, lengths: list[int], features: Tensor | None = None) -> Tensor:
+        """What the tables say of every token, [tokens, width], before the norm; arguments as `forward`."""
         hidden: Tensor = (
             self.words(ids) + self.positions(positions(lengths, ids.device)) + self.types.weight[0]
         )
         if self.features is not None and features is not None:
             hidden = hidden + self.features(features.int())
-        hidden = self.norm(hidden)
-        for layer in self.layers:
-            hidden = layer(hidden, lengths)
         return hidden
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """From the CPU to a device: from pinned memory, without waiting for what runs there."""
+    if device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def positions(lengths: list[int], device: torch.device) -> Tensor:
     """Each token's place in its own window: [0 … n₁-1, 0 … n₂-1, …]."""
     sizes = torch.tensor(lengths)
     starts = torch.repeat_interleave(sizes.cumsum(0) - sizes, sizes)
-    return (torch.arange(len(starts)) - starts).to(device)
+    return sent(torch.arange(len(starts)) - starts, device)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.blocks import in_blocks
 from models.checkpoint import Checkpoint
-from models.encoder import Encoder
+from models.encoder import Encoder, sent
 from models.errors import EngineError
 from models.precision import Precision
 from models.requests import Passage
@@ -74,10 +74,7 @@ class Forward:
         return torch.cuda.stream(torch.cuda.Stream(self.device))  # type: ignore[no-untyped-call]
 
     def _put(self, array: NDArray[np.generic]) -> Tensor:
-        tensor = torch.from_numpy(array)
-        if self.device.type == "cpu":
-            return tensor
-        return tensor.pin_memory().to(self.device, non_blocking=True)
+        return sent(torch.from_numpy(array), self.device)
 
 
 def _trunk(encoder: Encoder, device: torch.device, precision: Precision) -> Callable[..., Tensor]:

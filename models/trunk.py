@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models import kernels
+from models.blocks import in_8_bits
 from models.encoder import Encoder, positions
 from models.errors import CheckpointError
 from models.precision import Precision
@@ -43,14 +44,12 @@ class Int8Linear:
 
     def __init__(self, linear: nn.Linear, zero: int = 128) -> None:
         """`zero`: about where 0 falls in the input. The nearer, the smaller is what leaves in bf16."""
-        weight = linear.weight.detach().float()
-        self._scales = (weight.abs().amax(1) / 127).clamp_min(1e-12)
-        whole = (weight / self._scales[:, None]).round().to(torch.int8)
+        whole, self._scales = in_8_bits(linear.weight)
         self.sums: Array = (whole.sum(1, dtype=torch.int32) * self._scales).numpy()
         self.bias: Array = linear.bias.detach().float().numpy()
         self.zero = np.float32(zero)
         self._zeros = torch.zeros(len(whole), dtype=torch.int64)
-        self._packed = torch.ops.onednn.qlinear_prepack(whole, [ROWS, weight.shape[1]])
+        self._packed = torch.ops.onednn.qlinear_prepack(whole, [ROWS, linear.in_features])
 
     def __call__(self, rows: Tensor) -> Array:
         product = torch.ops.onednn.qlinear_pointwise(
@@ -146,7 +145,7 @@ class Trunk:
         for layer in self._layers:
             batch.attend(layer)
             batch.think(layer)
-        return torch.from_numpy(batch.hidden[: len(ids)])
+        return torch.from_numpy(batch.hidden)
 
 
 class _Batch:
@@ -173,19 +172,10 @@ class _Batch:
         if trunk.features is not None and features is not None:
             hidden += trunk.features(features.int())
         self.hidden = hidden.numpy()
-        none = np.zeros(trunk.width, np.float32)
-        words = trunk.words(ids).numpy()
+        words, none = trunk.words(ids).numpy(), np.zeros(trunk.width, np.float32)
+        terms = (np.float32(0), none, none)
         kernels.norm(
-            self.hidden,
-            words,
-            self._steps,
-            np.float32(0),
-            none,
-            none,
-            *trunk.norm,
-            trunk.epsilon,
-            self._array,
-            self._steps,
+            self.hidden, words, self._steps, *terms, *trunk.norm, trunk.epsilon, self._array, self._steps
         )
 
     def attend(self, layer: Layer) -> None:
