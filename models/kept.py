@@ -16,11 +16,15 @@ import msgspec
 Kept = TypeVar("Kept")
 
 
+def base() -> Path:
+    """Where all of it is kept. Raises `RuntimeError` for a user without a home."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamer"
+
+
 def folder(kind: str) -> Path | None:
     """Where files of a kind are kept; None for a user without a home."""
     with suppress(RuntimeError):
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        return Path(base) / "streamer" / kind
+        return base() / kind
     return None
 
 

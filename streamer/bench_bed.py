@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 
-from models import calibration, kept
+from models import acceptance, calibration, kept
 from models.bench import run as bench_run
+from models.bench import shapes
+from models.bench.child import Work, write_work
 from models.bench.process import PeerFailed, PeerProcess
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.precision import Precision, Wanted
@@ -25,12 +27,9 @@ from streamer.bench_traffic import KafkaTopic, Traffic
 from streamer.errors import SettingError
 from streamer.ports import Port
 
-ShapeName = Literal["bert-base", "checkpoint"]
 PEERS = Path(calibration.__file__).parent / "bench" / "peers"
 START_S, READ_S = 240.0, 600.0
 SETTLE_S = 0.1
-ANY_LOSS = 100.0
-"""Random weights have nothing to lose."""
 TOKENS_READ = "streamer_batch_tokens_sum"
 PARTS = (
     ("engine", "streamer engine"),
@@ -54,25 +53,24 @@ class Shape:
     accept_loss: float
 
 
-def shape(name: ShapeName, folder: str, device: str, precision: Wanted, accept_loss: float) -> Shape:
+def shape(name: bench_run.Shape, folder: str, device: str, precision: Wanted, accept_loss: float) -> Shape:
     """`folder`'s checkpoint or BERT-base, in `precision` or what is fastest here. Raises CheckpointError."""
     checkpoint = open_checkpoint(folder)
     if name == "bert-base":
-        checkpoint, accept_loss = open_checkpoint(_bert_base(checkpoint)), ANY_LOSS
+        random = shapes.bert_base(cache_folder(), checkpoint.tokenizer)
+        checkpoint, accept_loss = open_checkpoint(random), acceptance.UNMEASURED  # it has nothing to lose
     chosen = calibration.choose(checkpoint, device, precision, accept_loss)
-    layers, width = checkpoint.encoder.num_hidden_layers, checkpoint.encoder.hidden_size
-    called = f"{checkpoint.name} ({layers} × {width})"
-    return Shape(called, checkpoint, device, chosen.precision, chosen.environment, accept_loss)
+    called = shapes.called(checkpoint.name, checkpoint.encoder)
+    environment = {**calibration.CACHES, **chosen.environment}
+    return Shape(called, checkpoint, device, chosen.precision, environment, accept_loss)
 
 
-def _bert_base(shipped: Checkpoint) -> Path:
-    """Made once, in this user's cache."""
-    cache = kept.folder("bench")
-    if cache is None:
+def cache_folder() -> Path:
+    """Where weights to measure with, and the environment of infinity-emb, are kept for this user."""
+    folder = kept.folder("bench")
+    if folder is None:
         raise SettingError("weights to measure with need a place: set XDG_CACHE_HOME to a folder")
-    from models.bench import shapes
-
-    return shapes.bert_base(cache, shipped.tokenizer)
+    return folder
 
 
 def device_name(of: Shape) -> str:
@@ -109,9 +107,8 @@ class Alone:
 def peer(name: str, of: Shape, folder: Path, options: Mapping[str, Any]) -> Iterator[PeerProcess]:
     """One of `models.bench.peers`, started; `folder` is for the file that says what to do."""
     device = "cpu" if of.device == "auto" else of.device
-    work = {"checkpoint": str(of.checkpoint.folder), "huggingface": "", "cache": str(folder), "items": []}
-    file = folder / f"{name}.json"
-    file.write_text(json.dumps(work | {"device": device, "cores": len(psutil.Process().cpu_affinity())}))
+    file, cores = folder / f"{name}.json", len(os.sched_getaffinity(0))
+    write_work(file, Work(str(of.checkpoint.folder), "", str(folder), device, cores, (), {}))
     with PeerProcess(PEERS / f"{name}.py", file, dict(options), environment=of.environment) as process:
         process.call("start", START_S)
         yield process
@@ -119,10 +116,9 @@ def peer(name: str, of: Shape, folder: Path, options: Mapping[str, Any]) -> Iter
 
 def gemm_peaks(of: Shape, folder: Path, seconds: float) -> dict[str, float]:
     """GFLOP/s by precision, the best of three tries; empty where they cannot be measured."""
-    width, inner = of.checkpoint.encoder.hidden_size, of.checkpoint.encoder.intermediate_size
-    shapes = [(width, 3 * width), (width, inner), (inner, width)]
+    options = {"shapes": shapes.products(of.checkpoint.encoder)}
     try:
-        with peer("gemm", of, folder, {"shapes": shapes}) as process:
+        with peer("gemm", of, folder, options) as process:
             tries = [process.call("peaks", READ_S, seconds=seconds / 3) for _ in range(3)]
             return {name: max(one[name] for one in tries) for name in tries[0]}
     except PeerFailed:

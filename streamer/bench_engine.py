@@ -14,13 +14,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models import kept
 from models.bench import run as bench
 from models.bench.peers import VARIANTS, Variant
 from models.bench.process import PeerFailed
 from models.bench.report import Report
 from models.checkpoint import open_checkpoint
 from streamer import bench_host, bench_plots, samples, settings
+from streamer.bench_bed import cache_folder
 from streamer.errors import SettingError, WorldError
 
 
@@ -90,14 +90,6 @@ def variants(only: Sequence[str]) -> tuple[Variant, ...]:
     if unknown := [name for name in only if name not in known]:
         raise SettingError(f"--only {unknown[0]}: there are {', '.join(known)}")
     return tuple(known[name] for name in only) or VARIANTS
-
-
-def cache_folder() -> Path:
-    """Where weights to measure with, and the environment of infinity-emb, are kept for this user."""
-    folder = kept.folder("bench")
-    if folder is None:
-        raise SettingError("weights to measure with need a place: set XDG_CACHE_HOME to a folder")
-    return folder
 
 
 def host(checkpoint: str, device: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The engine's benchmark as PNG pictures."""
+"""Benchmarks as PNG pictures; what is drawn of the engine's."""
 
 from __future__ import annotations
 
@@ -38,14 +38,18 @@ def draw(report: Report, folder: Path) -> list[Path]:
         paint(axes, report)
         axes.spines[["top", "right"]].set_visible(False)
         figure.suptitle(f"{report.shape}, {report.device}, {report.cores} cores", fontsize=8, color="grey")
-        path = folder / f"bench-engine-{name}.png"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, dpi=120)
-        except OSError as error:
-            raise WorldError(f"{path} cannot be written: {error.strerror}") from None
-        written.append(path)
+        written.append(save(figure, folder / f"bench-engine-{name}.png"))
     return written
+
+
+def save(picture: Any, path: Path) -> Path:
+    """A matplotlib figure as PNG; gives its path. Raises `WorldError` where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.savefig(path, dpi=120)
+    except OSError as error:
+        raise WorldError(f"{path} cannot be written: {error.strerror}") from None
+    return path
 
 
 def _variants(axes: Any, report: Report) -> None:

@@ -9,16 +9,16 @@ from pathlib import Path
 from rich.console import Console
 
 from models.bench.process import PeerFailed
-from streamer import bench_bed, bench_stream, settings
-from streamer.bench_bed import ShapeName
+from models.bench.run import Shape
+from streamer import bench_bed, bench_plots, bench_stream, settings
 from streamer.bench_figures import Figures
 from streamer.bench_stream import Plan
-from streamer.errors import SettingError, WorldError
+from streamer.errors import WorldError
 
 
 def run(
     plan: Plan,
-    shape: ShapeName,
+    shape: Shape,
     checkpoint: str | None,
     precision: str | None,
     *,
@@ -27,7 +27,7 @@ def run(
 ) -> int:
     """Measure and print; progress goes to standard error. 0: it was measured."""
     if plots is not None:
-        _require_matplotlib()
+        bench_plots.require()
     console = Console(stderr=True)
     chosen = settings.load(checkpoint=checkpoint, precision=precision)
     with console.status("choosing the precision") as status:
@@ -71,17 +71,4 @@ def draw(figures: Figures, folder: Path) -> Path:
         ax.set_xlim(0, 10 * math.ceil(max(10 * one.load for one in figures.latency) + 0.5))
         ax.legend()
     picture.suptitle(f"bench stream: {figures.shape}, {figures.precision}, {figures.device}", fontsize=9)
-    path = folder / "bench-stream.png"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        picture.savefig(path, dpi=120)
-    except OSError as error:
-        raise WorldError(f"{path} cannot be written: {error.strerror}") from None
-    return path
-
-
-def _require_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise SettingError("plots need matplotlib: uv sync --group bench, or leave out --plots") from None
+    return bench_plots.save(picture, folder / "bench-stream.png")

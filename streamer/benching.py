@@ -52,9 +52,9 @@ def peers(
     only_list: Annotated[bool, typer.Option("--list", help="Install nothing.")] = False,
 ) -> None:
     """Who can be measured against here; installs infinity-emb into an environment of its own."""
-    from streamer import bench_engine, bench_peers
+    from streamer import bench_bed, bench_peers
 
-    raise typer.Exit(bench_peers.run(bench_engine.cache_folder(), only_list=only_list))
+    raise typer.Exit(bench_peers.run(bench_bed.cache_folder(), only_list=only_list))
 
 
 @app.command()

@@ -11,7 +11,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,6 +42,13 @@ class Work:
     def some(self, first: int, count: int) -> list[Item]:
         """`count` items from `first` on, from the beginning again after the last."""
         return [self.items[(first + i) % len(self.items)] for i in range(count)]
+
+
+def write_work(path: Path, work: Work) -> None:
+    """All but the options, which are each peer's own."""
+    fields = asdict(work)
+    del fields["options"]
+    path.write_text(json.dumps(fields))
 
 
 def read_work(path: Path, options: dict[str, Any]) -> Work:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from models.bench import curves, mixture, rounds, shapes
-from models.bench.child import load_peer
+from models.bench.child import Work, load_peer, write_work
 from models.bench.peers import GEMM, OURS, VARIANTS, Variant
 from models.bench.process import PeerFailed, PeerProcess
 from models.bench.report import Report
-from models.calibration import CACHES
+from models.calibration import CACHES, ISA
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.forward import choose_device
 
@@ -27,7 +26,7 @@ WARM = 8
 FOR_CURVES = 0.35
 """Share of the time that is kept for what follows the rounds."""
 START_SECONDS, READ_SECONDS, SOAK_SECONDS = 300.0, 180.0, 600.0
-CAP = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}
+CAP = {ISA: "AVX512_CORE_BF16"}
 """For processors that promise AMX and then die of it."""
 
 
@@ -137,9 +136,8 @@ class Benchmark:
         return open_checkpoint(shapes.bert_base(self._cache, shipped.tokenizer))
 
     def _shape(self, checkpoint: Checkpoint) -> str:
-        shape = checkpoint.encoder
         name = checkpoint.name if self._plan.shape == "checkpoint" else self._plan.shape
-        return f"{name} ({shape.num_hidden_layers} × {shape.hidden_size})"
+        return shapes.called(name, checkpoint.encoder)
 
     def _step(self, what: str) -> None:
         self._tell(Told(self._done, self._total, what))
@@ -153,8 +151,7 @@ class Benchmark:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-bench-")))
             work = self._write_work(checkpoint, folder)
-            width, inner = checkpoint.encoder.hidden_size, checkpoint.encoder.intermediate_size
-            gemm = replace(GEMM, options={"shapes": [(width, 3 * width), (width, inner), (inner, width)]})
+            gemm = replace(GEMM, options={"shapes": shapes.products(checkpoint.encoder)})
             for variant in (gemm, *self._plan.variants):
                 self._step(f"starting {variant.name}")
                 reason = self._start(variant, work, stack)
@@ -165,16 +162,9 @@ class Benchmark:
             yield
 
     def _write_work(self, checkpoint: Checkpoint, folder: Path) -> Path:
-        work = {
-            "checkpoint": str(checkpoint.folder),
-            "huggingface": str(shapes.twin(checkpoint, self._cache)),
-            "cache": str(self._cache),
-            "device": self._device,
-            "cores": self._cores,
-            "items": [asdict(item) for item in self._items],
-        }
-        file = folder / "work.json"
-        file.write_text(json.dumps(work))
+        ours, theirs = str(checkpoint.folder), str(shapes.twin(checkpoint, self._cache))
+        items, file = tuple(self._items), folder / "work.json"
+        write_work(file, Work(ours, theirs, str(self._cache), self._device, self._cores, items, {}))
         return file
 
     def _start(self, variant: Variant, work: Path, stack: ExitStack) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from threading import Lock
 
 import msgspec
 
+from models import kept
 from streamer.errors import WorldError
 
 Progress = Callable[[str, int, int], None]
@@ -50,8 +50,7 @@ def read_lock(path: Path = LOCK_FILE) -> JarLock:
 
 def cache_folder() -> Path:
     """Where jars are kept for this user: `$XDG_CACHE_HOME/streamer/kafka`, else below `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "streamer" / "kafka"
+    return kept.base() / "kafka"
 
 
 def class_path(
