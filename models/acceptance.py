@@ -75,15 +75,14 @@ def measured_loss(checkpoint: Checkpoint, precision: Precision) -> float | None:
 
 def accepted(checkpoint: Checkpoint, precision: Precision, limit: float = ACCEPTED_LOSS) -> bool:
     """Whether a checkpoint may read in a precision, at a loss of at most `limit` points of F1."""
-    loss = measured_loss(checkpoint, precision)
-    return (UNMEASURED if loss is None else loss) <= limit
+    return _within(measured_loss(checkpoint, precision), limit)
 
 
 def require(checkpoint: Checkpoint, precision: Precision, limit: float = ACCEPTED_LOSS) -> None:
     """Raises `CheckpointError` that names the way out, where the precision is not accepted."""
-    if accepted(checkpoint, precision, limit):
-        return
     loss = measured_loss(checkpoint, precision)
+    if _within(loss, limit):
+        return
     if loss is None:
         raise CheckpointError(
             f"{precision} is not accepted for {checkpoint.name}: its loss of F1 was never measured; measure "
@@ -94,6 +93,10 @@ def require(checkpoint: Checkpoint, precision: Precision, limit: float = ACCEPTE
         f"allowed; allow more with `--accept-loss {loss + 0.005:.2f}`, or measure again with `streamer "
         f"accept --sample labelled.jsonl --precision {precision}`"
     )
+
+
+def _within(loss: float | None, limit: float) -> bool:
+    return (UNMEASURED if loss is None else loss) <= limit
 
 
 def _places(checkpoint: Checkpoint, precision: Precision) -> list[Path]:

@@ -120,8 +120,7 @@ def _story(measured: Measured, chosen: Precision | None = None) -> str:
         said += f" against {', '.join(others)}"
     if measured.isa:
         said += f"; oneDNN is held to {measured.isa}"
-    left_out = dict(measured.left_out)
-    return said + "".join(f"; {p} left out: {why}" for p, why in left_out.items())
+    return said + "".join(f"; {p} left out: {why}" for p, why in measured.left_out.items())
 
 
 def _thousands(speed: float) -> str:

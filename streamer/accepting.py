@@ -69,7 +69,7 @@ def run(sample: Path, settings: Settings, *, as_json: bool = False) -> int:
     if not checkpoint.categories:
         raise SettingError(f"{checkpoint.name} finds no entities, so that there is nothing to compare")
     labelled = read_sample(sample, checkpoint.categories)
-    precision = prepared(settings)
+    precision = prepared(settings, checkpoint)
     exact = _annotate(labelled, checkpoint, settings.device, "fp32")
     other = _annotate(labelled, checkpoint, settings.device, precision)
     result = compare(labelled, exact, other, precision)
@@ -81,13 +81,12 @@ def run(sample: Path, settings: Settings, *, as_json: bool = False) -> int:
     return 0 if result.loss <= settings.accept_loss else 1
 
 
-def prepared(settings: Settings) -> Precision:
+def prepared(settings: Settings, checkpoint: Checkpoint) -> Precision:
     """The precision that was asked for, accepted or not, fp32 for `auto`; call it before torch is imported.
 
     Raises CheckpointError where it cannot run on this machine.
     """
     wanted = "fp32" if settings.precision == "auto" else settings.precision
-    checkpoint = open_checkpoint(settings.checkpoint)
     return calibration.choose(checkpoint, settings.device, wanted, acceptance.UNMEASURED).prepare()
 
 

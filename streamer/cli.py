@@ -246,10 +246,11 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """A checkpoint's figures on the held-out parts of the data sets; auto: those of fp32."""
+    from models.checkpoint import open_checkpoint
     from streamer import accepting
 
     settings = _load(checkpoint=checkpoint, precision=precision)
-    chosen = accepting.prepared(settings)
+    chosen = accepting.prepared(settings, open_checkpoint(settings.checkpoint))
     from streamer import training  # imports torch, before which the machine is prepared
 
     raise typer.Exit(training.measure(settings.checkpoint, data, settings.device, chosen, as_json=as_json))

@@ -135,7 +135,7 @@ def test_too_large_a_loss_is_kept_too_and_exit_1(
 ) -> None:
     answers = iter([records, [without(record, 1) for record in records]])
     monkeypatch.setattr(accepting, "_annotate", lambda *_: next(answers))
-    monkeypatch.setattr(accepting, "prepared", lambda _: "int8")
+    monkeypatch.setattr(accepting, "prepared", lambda *_: "int8")
     assert accepting.run(sample(tmp_path / "s.jsonl", records), chosen(folder)) == 1
     output = capfd.readouterr().out
     assert "int8 is not accepted" in output
@@ -152,7 +152,7 @@ def test_a_sample_without_labels_says_what_it_was_held_against(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(accepting, "_annotate", lambda *_: records)
-    monkeypatch.setattr(accepting, "prepared", lambda _: "int8")
+    monkeypatch.setattr(accepting, "prepared", lambda *_: "int8")
     assert accepting.run(sample(tmp_path / "s.jsonl", records, labelled=False), chosen(folder)) == 0
     assert "not labelled" in capfd.readouterr().out
 
