@@ -9,7 +9,7 @@ import pytest
 
 from models.annotator import Annotator
 from models.checkpoint import DEFAULT, open_checkpoint
-from models.training.scheme import CATEGORIES
+from models.corpora.scheme import CATEGORIES
 from models.types import Annotation
 
 NOTE = """\

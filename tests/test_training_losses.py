@@ -16,7 +16,7 @@ from models.heads.assertion import SIZES, Assertion
 from models.heads.entities import Entities
 from models.training import examples
 from models.training.losses import assertion_loss, entities_loss, marginal
-from models.training.scheme import ANYTHING, CATEGORIES, MEDICATION, PROBLEM, Document, Labelled, axes
+from models.corpora.scheme import ANYTHING, CATEGORIES, MEDICATION, PROBLEM, Document, Labelled, axes
 from models.types import AXES
 from tests.checkpoints import huggingface_folder
 

@@ -15,8 +15,8 @@ from models.checkpoint import open_checkpoint
 from models.errors import CheckpointError
 from models.precision import Precision
 from models.training.config import TrainConfig, read_config
-from models.training.corpora import read_all
-from models.training.scheme import CATEGORIES, PROBLEM, Document, held_out
+from models.corpora.folders import read_all
+from models.corpora.scheme import CATEGORIES, PROBLEM, Document, held_out
 from models.training.scores import Report, Score, Table
 from models.types import AXES, Annotation, Entity, Note
 

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.features import CAPITALISED, CAPITALS, LOWER, MIXED, FeatureDictionary
-from models.training.scheme import CATEGORIES, OPEN, Document, Labelled
+from models.corpora.scheme import CATEGORIES, OPEN, Document, Labelled
 from models.types import AXES
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"“(\[]?[A-Z0-9])|\n+")

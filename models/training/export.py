@@ -15,7 +15,7 @@ from models.checkpoint import MANIFEST, Checkpoint, seal
 from models.encoder import Encoder
 from models.training.config import TrainConfig
 from models.training.dictionary import write_dictionary
-from models.training.scheme import CATEGORIES
+from models.corpora.scheme import CATEGORIES
 from models.weights import save_quantised
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from models.training.scheme import MEDICATION, PLAIN, PROBLEM, Axes, Document, Labelled, axes
+from models.corpora.scheme import MEDICATION, PLAIN, PROBLEM, Axes, Document, Labelled, axes
 
 CARRIERS = Path(__file__).parent / "carriers.tsv"
 SLOT = re.compile(r"\{(problem|drug|procedure)(?:\|([^}]*))?\}")

@@ -24,11 +24,11 @@ from models.heads.assertion import Assertion
 from models.heads.entities import Entities
 from models.training import evaluate, examples, precisions
 from models.training.config import TrainConfig, read_config
-from models.training.corpora import read_all
+from models.corpora.folders import read_all
 from models.training.dictionary import read_vocabularies, usable
 from models.training.export import export, record
 from models.training.losses import assertion_loss, entities_loss
-from models.training.scheme import CATEGORIES, Document, held_out
+from models.corpora.scheme import CATEGORIES, Document, held_out
 from models.training.synthetic import concepts, synthesise
 from models.weights import load_encoder
 

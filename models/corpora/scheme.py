@@ -8,7 +8,7 @@ biomedical named entity recognition from disjoint label sets").
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from models.types import AXES
@@ -18,6 +18,14 @@ CATEGORIES = (
     "DIAGNOSTIC_PROCEDURE", "LAB_VALUE", "THERAPEUTIC_PROCEDURE", "ANATOMY", "SEVERITY", "DESCRIPTION",
     "DATE", "TIME", "AGE", "SEX", "CLINICAL_EVENT", "OUTCOME",
 )  # fmt: skip
+PHI = (
+    "NAME", "LOCATION", "DATE", "AGE", "PHONE", "FAX", "EMAIL", "SSN", "MRN", "HEALTH_PLAN_ID", "ACCOUNT",
+    "LICENSE", "VEHICLE", "DEVICE", "URL", "IP_ADDRESS", "OTHER_ID", "ORGANIZATION", "PROFESSION",
+)  # fmt: skip
+EVENTS = ("DRUG", "EFFECT")
+"""What a drug event is about: the drug, and its effect in the words of the sentence ("worsening of …")."""
+LAYERS: dict[str, tuple[str, ...]] = {"entities": CATEGORIES, "phi": PHI, "events": EVENTS}
+"""Spans of one layer never overlap; those of different layers may."""
 PROBLEM = frozenset({"DISEASE", "SIGN_OR_SYMPTOM"})
 MEDICATION = frozenset({"MEDICATION"})
 ANYTHING: frozenset[str] = frozenset()
@@ -42,14 +50,62 @@ def axes(*values: str, rest: Axes = OPEN) -> Axes:
 PLAIN = axes("positive", "none", "subject", "current")
 
 
+RELATIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "DOSAGE_OF": (frozenset({"DOSAGE"}), MEDICATION),
+    "ROUTE_OF": (frozenset({"ROUTE"}), MEDICATION),
+    "FREQUENCY_OF": (frozenset({"FREQUENCY"}), MEDICATION),
+    "DURATION_OF": (frozenset({"DURATION"}), MEDICATION),
+    "ADVERSE_EFFECT_OF": (PROBLEM, MEDICATION),
+    "TREATS": (MEDICATION | {"THERAPEUTIC_PROCEDURE"}, PROBLEM),
+    "LOCATION_OF": (
+        frozenset({"ANATOMY"}),
+        PROBLEM | {"DIAGNOSTIC_PROCEDURE", "THERAPEUTIC_PROCEDURE"},
+    ),
+    "VALUE_OF": (frozenset({"LAB_VALUE"}), frozenset({"DIAGNOSTIC_PROCEDURE"})),
+    "SEVERITY_OF": (frozenset({"SEVERITY"}), PROBLEM),
+    "DESCRIPTION_OF": (
+        frozenset({"DESCRIPTION"}),
+        PROBLEM | {"ANATOMY", "DIAGNOSTIC_PROCEDURE", "THERAPEUTIC_PROCEDURE", "MEDICATION"},
+    ),
+}
+"""What each relation leads from and to."""
+
+Place = tuple[int, int]
+
+
 @dataclass(frozen=True)
 class Labelled:
-    """A stretch of a document's text: which categories it may be, and how it may be asserted."""
+    """A stretch of a document's text: which categories it may be, and how it may be asserted.
+
+    `codes`: what it is called in the corpus' terminology; several where it names several things.
+    """
 
     start: int
     end: int
     allowed: frozenset[str]
     axes: Axes = OPEN
+    codes: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        return self.start, self.end
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Labelled spans of one layer; where none lies, none of the `covered` categories is."""
+
+    spans: tuple[Labelled, ...] = field(repr=False)
+    covered: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Related:
+    """A relation between two spans of the document, named by where they lie."""
+
+    category: str
+    source: Place
+    target: Place
 
 
 @dataclass(frozen=True)
@@ -57,14 +113,23 @@ class Document:
     """A labelled text. Where no span lies, none of the `covered` categories is; others may be.
 
     `judged`: spans that only say how they are asserted; they may overlap with anything.
+    `layers`: labels of other layers than the entities.
+    `relations`: between labelled spans; of the categories `related` there are no others.
+    `code_pairs`: (category, source code, target code) of relations that are said of the whole document.
+    `classes`: by task, the labels of the whole text.
     """
 
     corpus: str
     id: str
     text: str = field(repr=False)
-    spans: tuple[Labelled, ...] = field(repr=False)
+    spans: tuple[Labelled, ...] = field(repr=False, default=())
     covered: frozenset[str] = frozenset()
     judged: tuple[Labelled, ...] = field(repr=False, default=())
+    layers: Mapping[str, Layer] = field(repr=False, default_factory=dict)
+    relations: tuple[Related, ...] = field(repr=False, default=())
+    related: frozenset[str] = frozenset()
+    code_pairs: frozenset[tuple[str, str, str]] = frozenset()
+    classes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def held_out(document_id: str, seed: str, share: float) -> bool:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from models.training.corpora import read_all
+from models.corpora.folders import read_all
 from models.training.dictionary import read_vocabularies, usable, write_dictionary
-from models.training.scheme import (
+from models.corpora.scheme import (
     ANYTHING,
     CATEGORIES,
     OPEN,

@@ -1,0 +1,23 @@
+"""Where a run stands, and how fast it learns there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, after a step. `loss`: a running mean; `eta`: seconds that are left."""
+
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    eta: float
+
+
+def schedule(step: int, steps: int, warm_up: int) -> float:
+    """Share of the full rate: up during the warm-up, then in a line down to 0."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return (steps - step) / max(1, steps - warm_up)
