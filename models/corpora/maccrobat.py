@@ -37,13 +37,6 @@ UNJUDGED_CATEGORIES = frozenset(
     {"DATE", "TIME", "AGE", "SEX", "DOSAGE", "ROUTE", "FREQUENCY", "DURATION"}
 )  # fmt: skip
 """Of which nobody says that they are negated, another's or past."""
-UNMODIFIED = frozenset(RELATIONS) - {"ADVERSE_EFFECT_OF", "TREATS"}
-"""Relations that MODIFY stands for."""
-_MODIFY = re.compile(r"R\d+\tMODIFY Arg1:(\w+) Arg2:(\w+)")
-JUDGED_CATEGORIES = frozenset(
-    {"DATE", "TIME", "AGE", "SEX", "DOSAGE", "ROUTE", "FREQUENCY", "DURATION"}
-)  # fmt: skip
-"""Of which nobody says that they are negated, another's or past."""
 
 
 def read_maccrobat(folder: Path) -> Iterator[Document]:
