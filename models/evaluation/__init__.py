@@ -1,0 +1,1 @@
+"""How good a checkpoint is: figures on labelled documents."""
