@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.corpora import pubtator_own
+from models.corpora.problems import Problems
 from models.corpora.scheme import MEDICATION, PROBLEM, Document, Labelled, without_overlaps
 
 PUBTATOR = {
@@ -31,24 +32,20 @@ def _read(folder: Path, corpus: str, covered: frozenset[str]) -> Iterator[Docume
 
 
 def read_pubtator(path: Path, corpus: str, covered: frozenset[str]) -> Iterator[Document]:
-    """Offsets count into title, space, abstract; codes of one mention are joined by "+" or "|"."""
-    for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
-        lines = block.strip("\n").split("\n")
-        (identity, _, title), (_, _, abstract) = (line.split("|", 2) for line in lines[:2])
-        spans, pairs = [], set()
-        for line in lines[2:]:
-            fields = line.split("\t")
-            if len(fields) >= 5 and fields[1].isdigit():
-                codes = re.split(r"[|+]", fields[5]) if len(fields) > 5 else []
-                known = tuple(code.strip() for code in codes if code.strip() not in ("", "-1"))
-                spans.append(Labelled(int(fields[1]), int(fields[2]), PUBTATOR[fields[4]], codes=known))
-            elif fields[1:2] == ["CID"]:
-                pairs.add(("ADVERSE_EFFECT_OF", fields[3], fields[2]))
+    """Documents in the scheme's categories. Raises `DataError` for a file that is no PubTator."""
+    problems = Problems()
+    for raw in pubtator_own.read(path, problems):
         yield Document(
             corpus,
-            identity,
-            f"{title} {abstract}",
-            without_overlaps(spans),
+            raw.id,
+            raw.text,
+            without_overlaps(
+                Labelled(span.start, span.end, PUBTATOR[span.label], codes=span.codes)
+                for span in raw.spans or ()
+            ),
             covered,
-            code_pairs=frozenset(pairs),
+            code_pairs=frozenset(
+                ("ADVERSE_EFFECT_OF", disease, drug) for label, drug, disease in raw.pairs if label == "CID"
+            ),
         )
+    problems.stop(path, at=("fatal", "skipped"))
