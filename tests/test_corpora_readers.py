@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from models.corpora.folders import read_all
-from models.training.dictionary import read_vocabularies, usable, write_dictionary
 from models.corpora.scheme import (
     ANYTHING,
     CATEGORIES,
@@ -19,6 +18,7 @@ from models.corpora.scheme import (
     held_out,
     without_overlaps,
 )
+from models.training.dictionary import read_vocabularies, usable, write_dictionary
 from models.training.synthetic import concepts, read_carriers, synthesise
 from tests.corpora import data_root
 
