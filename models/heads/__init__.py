@@ -5,12 +5,13 @@ right after the trunk, and `read` after that, both on the device and for a whole
 gives is the same whichever rows are beside it. A passage of several windows is put together again from the
 projected rows of its windows and read as a whole, so that a seam can neither lose nor split anything.
 
-Each head file ends in `HEAD = …`. A head is a `torch.nn.Module` and one of the three kinds below, told apart
+Each head file ends in `HEAD = …`. A head is a `torch.nn.Module` and one of the four kinds below, told apart
 by `reads`:
 
-- "spans": finds spans of tokens (at most one such head in a checkpoint)
-- "assertion": judges the spans that the spans head found (at most one)
-- "classes": labels the passage as a whole (any number)
+- "spans": finds spans of tokens; any number, each a layer whose spans do not overlap
+- "assertion": judges the spans that the spans heads found (at most one)
+- "relations": joins spans that the spans heads found (at most one)
+- "classes": labels the passage as a whole, or gives numbers for it (any number)
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ Settings = Mapping[str, Any]
 class Head(Protocol):
     """What every kind has. `build` is a class method."""
 
-    reads: Literal["spans", "assertion", "classes"]
+    reads: Literal["spans", "assertion", "relations", "classes"]
 
     def project(self, hidden: Tensor) -> Tensor:
-        """`hidden` [rows, width] → [rows, k], both float32. Rows: tokens; for "classes" [CLS]es."""
+        """`hidden` [rows, width] → [rows, k], both float32. Rows: tokens; for "classes" see there."""
         ...
 
 
@@ -65,10 +66,27 @@ class AssertionHead(Head, Protocol):
         ...
 
 
+class RelationsHead(Head, Protocol):
+    categories: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """Categories of spans that it joins."""
+
+    def read(self, projected: Tensor, spans: Int, kinds: Int, window: Int) -> tuple[Int, Float]:
+        """`projected` [rows, k]; `spans` [m, 2] rows, in order of their starts in each window; `kinds`,
+        `window` [m]: what each span is, and which window it lies in.
+
+        Relations int32 [r, 3]: source and target among the spans, index into `categories`; confidences [r].
+        """
+        ...
+
+
 class ClassesHead(Head, Protocol):
-    task: str
+    """`pooled`: `project` takes each window's [CLS] row beside the mean of its rows, [windows, 2 · width];
+    else its [CLS] row alone, [windows, width]."""
+
+    pooled: bool
     labels: tuple[str, ...]
 
     def read(self, projected: Tensor) -> Float:
-        """`projected` [windows, k] → probabilities [windows, labels]."""
+        """`projected` [windows, k] → probabilities, or whatever the numbers are, [windows, labels]."""
         ...

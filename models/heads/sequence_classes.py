@@ -15,6 +15,7 @@ class SequenceClasses(nn.Module):
     """`independent`: each label has its own probability (sigmoid); else they share one (softmax)."""
 
     reads: Literal["classes"] = "classes"
+    pooled = False
 
     def __init__(self, width: int, task: str, labels: Sequence[str], independent: bool) -> None:
         super().__init__()

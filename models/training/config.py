@@ -25,12 +25,28 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str
 
 
+class Sizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hidden numbers of the heads that have a layer of their own."""
+
+    assertion: int = 128
+    relations: int = 128
+    classes: int = 256
+
+
+WEIGHTS = {"assertion": 0.3, "relations": 0.3, "documents": 0.2, "phi": 2.0, "events": 2.0}
+
+
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`corpora`: how often each is seen per epoch; `tokens`: length of the whole run, in tokens seen."""
+    """`corpora`: how often each is seen per epoch; `tokens`: length of the whole run, in tokens seen.
+
+    `whole`: by corpus, the chance that a document is seen as one window of up to `longest` tokens.
+    `weights`: of the tasks' losses; `surrogates`, `synthetic`: documents made anew in each epoch.
+    `masked`: share of the tokens that are hidden. `distil`: weight of what teachers said.
+    """
 
     name: str
     version: str
-    corpora: dict[str, int]
+    corpora: dict[str, float]
     held_out: Held
     sources: tuple[Source, ...] = ()
     base: str = "minilm-l6"
@@ -40,16 +56,22 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     tokens: int = 3_200_000
     batch_tokens: int = 2048
     window: int = 256
+    longest: int = 510
     overlap: int = 64
+    whole: dict[str, float] = {}
     synthetic: int = 1500
+    surrogates: int = 2000
+    masked: float = 0.0
+    weights: dict[str, float] = {}
+    sizes: Sizes = Sizes()
     encoder_rate: float = 4e-4
     head_rate: float = 2e-3
     warm_up: int = 60
     weight_decay: float = 0.01
-    assertion_weight: float = 0.3
-    assertion_hidden: int = 128
     outside_bias: float = 0.0
     """Added to the score of "no entity" when all is trained: weighs precision against recall."""
+    mixed: bool = True
+    """bf16 products where the machine is faster in them."""
     save_every: int = 200
     threads: int = 0
     """Cores to use; 0: leave it to torch."""
@@ -57,6 +79,9 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     @property
     def steps(self) -> int:
         return max(1, self.tokens // self.batch_tokens)
+
+    def weight(self, task: str) -> float:
+        return self.weights.get(task, WEIGHTS.get(task, 1.0))
 
 
 def read_config(path: Path) -> TrainConfig:

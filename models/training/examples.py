@@ -1,11 +1,10 @@
-"""Documents → windows of tokens with what is known of them: what a training batch is made of."""
+"""Documents → tokens with all that is known of them: what the windows of training are cut from."""
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,18 +12,19 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from models.features import CAPITALISED, CAPITALS, LOWER, MIXED, FeatureDictionary
-from models.corpora.scheme import CATEGORIES, OPEN, Document, Labelled
+from models.corpora.scheme import MEDICATION, OPEN, PROBLEM, Document, Labelled, Place
+from models.features import FeatureDictionary
+from models.training.scheme import EFFECT, Scheme
 from models.types import AXES
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"“(\[]?[A-Z0-9])|\n+")
-GROUPS = (1, 1, 2, 3, 4, 5, 6)
-"""How many sentences make a passage: drawn from these."""
-
-TAGS = 1 + 2 * len(CATEGORIES)
 VALUES = tuple(value for values in AXES.values() for value in values)
+NOTHING = -1
+"""Instead of a row of the table of tag sets: nothing is known of this token."""
 
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int32]
+Tokens = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -37,47 +37,73 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Example:
-    """A document's tokens. `tags` [tokens]: rows of the table of allowed tag sets; `cuts`: tokens at which a
-    sentence starts, then the number of tokens."""
+class Ends:
+    """Spans that relations may join, m of them: tokens [m, 2], the kinds that each may be [m, kinds].
 
-    ids: NDArray[np.int32]
+    `gold`: (source, target, relation) by number. `related` [relations]: of which there are no others.
+    `codes`: of each span; `code_gold`: (relation, source code, target code) of the document as a whole.
+    """
+
+    tokens: Ints
+    kinds: Bools
+    gold: frozenset[tuple[int, int, int]]
+    related: Bools
+    codes: tuple[tuple[str, ...], ...]
+    code_gold: frozenset[tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A document's tokens. `tags`: by layer [tokens], rows of its table of allowed tag sets or `NOTHING`;
+    `cuts`: tokens at which a sentence starts, then the number of tokens; `classes`: by task bool [labels].
+    """
+
+    corpus: str
+    ids: Ints
     features: NDArray[np.uint8]
-    tags: NDArray[np.int32]
+    tags: dict[str, Ints]
     judged: tuple[Judged, ...]
+    ends: Ends | None
     cuts: tuple[int, ...]
+    classes: dict[str, Bools] = field(default_factory=dict)
 
 
 class TagSets:
-    """The distinct sets of allowed tags, as rows of one table."""
+    """The distinct sets of allowed tags of one layer, as rows of one table.
 
-    def __init__(self) -> None:
+    Tags are in the order of the entities head: O, every B, every I.
+    """
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self._place = {category: number for number, category in enumerate(categories)}
         self._rows: dict[bytes, int] = {}
+        self._table = torch.zeros(0, 1 + 2 * len(categories), dtype=torch.bool)
+        self.categories = frozenset(categories)
 
-    def number(self, allowed: Bools) -> int:
+    def number(self, begin: Iterable[str] = (), inside: Iterable[str] = (), outside: bool = False) -> int:
+        allowed = np.zeros(1 + 2 * len(self._place), np.bool_)
+        allowed[0] = outside
+        allowed[[1 + self._place[c] for c in begin]] = True
+        allowed[[1 + len(self._place) + self._place[c] for c in inside]] = True
         return self._rows.setdefault(allowed.tobytes(), len(self._rows))
 
     def table(self) -> Tensor:
         """bool [sets, tags]."""
-        return torch.from_numpy(np.stack([np.frombuffer(row, np.bool_) for row in self._rows]))
-
-
-def tag_set(begin: Iterable[str] = (), inside: Iterable[str] = (), outside: bool = False) -> Bools:
-    """Allowed tags [1 + 2 · categories] in the order of the entities head: O, every B, every I."""
-    allowed = np.zeros(TAGS, np.bool_)
-    allowed[0] = outside
-    allowed[[1 + CATEGORIES.index(c) for c in begin]] = True
-    allowed[[1 + len(CATEGORIES) + CATEGORIES.index(c) for c in inside]] = True
-    return allowed
+        if len(self._table) < len(self._rows):
+            self._table = torch.from_numpy(np.stack([np.frombuffer(row, np.bool_) for row in self._rows]))
+        return self._table
 
 
 class Preparer:
     """Turns documents into examples, one tokenizer, dictionary and table of tag sets for all."""
 
-    def __init__(self, tokenizer: Tokenizer, dictionary: FeatureDictionary) -> None:
+    def __init__(self, tokenizer: Tokenizer, dictionary: FeatureDictionary, scheme: Scheme) -> None:
         self._tokenizer = tokenizer
         self._dictionary = dictionary
-        self.sets = TagSets()
+        self.scheme = scheme
+        self.sets = {layer: TagSets(categories) for layer, categories in scheme.layers.items()}
+        self._kinds = {kind: number for number, kind in enumerate(scheme.kinds)}
+        self._relations = {category: number for number, category in enumerate(scheme.relations)}
 
     def prepare(self, documents: Sequence[Document]) -> list[Example]:
         encodings = self._tokenizer.encode_batch([d.text for d in documents], add_special_tokens=False)
@@ -86,40 +112,105 @@ class Preparer:
             for document, encoding in zip(documents, encodings, strict=True)
         ]
 
-    def _example(self, document: Document, ids: list[int], offsets: list[tuple[int, int]]) -> Example:
+    def _example(self, document: Document, ids: list[int], offsets: list[Tokens]) -> Example:
         starts, ends = np.array(offsets, np.int32).reshape(-1, 2).T
         judged = tuple(
             Judged(first, stop, _values(span))
             for span in (*document.spans, *document.judged)
             if span.axes != OPEN
-            for first, stop in [_tokens(span, starts, ends)]
+            for first, stop in [tokens_of(span.place, starts, ends)]
             if first < stop
         )
         return Example(
+            corpus=document.corpus,
             ids=np.array(ids, np.int32),
             features=self._dictionary.masks(document.text, starts, ends),
             tags=self._tags(document, starts, ends),
-            judged=judged,
+            judged=judged if self.scheme.assertion else (),
+            ends=self._ends(document, starts, ends),
             cuts=_cuts(document, starts),
+            classes=self._classes(document),
         )
 
-    def _tags(
-        self, document: Document, starts: NDArray[np.int32], ends: NDArray[np.int32]
-    ) -> NDArray[np.int32]:
-        rest = set(CATEGORIES) - document.covered
-        tags = np.full(len(starts), self.sets.number(tag_set(rest, rest, outside=True)), np.int32)
-        for span in document.spans:
-            first, stop = _tokens(span, starts, ends)
-            if first == stop:
-                continue
-            if not span.allowed:
-                tags[first:stop] = self.sets.number(np.ones(TAGS, np.bool_))
-                continue
-            tags[first] = self.sets.number(tag_set(begin=span.allowed))
-            tags[first + 1 : stop] = self.sets.number(tag_set(inside=span.allowed))
-            if stop < len(tags) and not document.covered:
-                tags[stop] = self.sets.number(tag_set(rest, rest - span.allowed, outside=True))
+    def _tags(self, document: Document, starts: Ints, ends: Ints) -> dict[str, Ints]:
+        tags = {}
+        if "entities" in self.sets and (document.spans or document.covered):
+            sets = self.sets["entities"]
+            tags["entities"] = _tagged(sets, document.spans, document.covered, starts, ends)
+        for layer, labelled in document.layers.items():
+            if layer in self.sets:
+                tags[layer] = _tagged(self.sets[layer], labelled.spans, labelled.covered, starts, ends)
         return tags
+
+    def _ends(self, document: Document, starts: Ints, ends: Ints) -> Ends | None:
+        if not self._relations or not (document.related or document.code_pairs):
+            return None
+        spans = {
+            span.place: span
+            for span in _joined(document)
+            if span.allowed and span.allowed <= self._kinds.keys()
+        }
+        places = list(spans)
+        tokens = [tokens_of(place, starts, ends) for place in places]
+        number = {place: i for i, place in enumerate(places) if tokens[i][0] < tokens[i][1]}
+        kinds = np.zeros((len(places), len(self._kinds)), np.bool_)
+        for row, span in zip(kinds, spans.values(), strict=True):
+            row[[self._kinds[kind] for kind in span.allowed]] = True
+        return Ends(
+            tokens=np.array(tokens, np.int32).reshape(-1, 2),
+            kinds=kinds,
+            gold=frozenset(
+                (number[own.source], number[own.target], self._relations[own.category])
+                for own in document.relations
+                if own.category in self._relations and own.source in number and own.target in number
+            ),
+            related=np.array([category in document.related for category in self._relations]),
+            codes=tuple(span.codes for span in spans.values()),
+            code_gold=frozenset(
+                (self._relations[category], source, target)
+                for category, source, target in document.code_pairs
+                if category in self._relations
+            ),
+        )
+
+    def _classes(self, document: Document) -> dict[str, Bools]:
+        return {
+            name: np.array([label in document.classes[name] for label in task.labels])
+            for name, task in self.scheme.tasks.items()
+            if name in document.classes
+        }
+
+
+def _joined(document: Document) -> Iterable[Labelled]:
+    """What relations may join: entities, and the drugs and effects of events."""
+    yield from document.spans
+    known = {span.place for span in document.spans}
+    events = document.layers.get("events")
+    for span in events.spans if events else ():
+        if span.allowed == {"DRUG"} and span.place not in known:
+            yield Labelled(span.start, span.end, MEDICATION)
+        elif span.allowed == {EFFECT}:
+            yield Labelled(span.start, span.end, PROBLEM | {EFFECT})
+
+
+def _tagged(
+    sets: TagSets, spans: Iterable[Labelled], covered: frozenset[str], starts: Ints, ends: Ints
+) -> Ints:
+    rest = sets.categories - covered
+    tags = np.full(len(starts), sets.number(rest, rest, outside=True), np.int32)
+    anything = sets.number(sets.categories, sets.categories, outside=True)
+    for span in spans:
+        first, stop = tokens_of(span.place, starts, ends)
+        if first == stop:
+            continue
+        if not span.allowed:
+            tags[first:stop] = anything
+            continue
+        tags[first] = sets.number(begin=span.allowed)
+        tags[first + 1 : stop] = sets.number(inside=span.allowed)
+        if stop < len(tags) and not covered:
+            tags[stop] = sets.number(rest, rest - span.allowed, outside=True)
+    return tags
 
 
 def _values(span: Labelled) -> Bools:
@@ -128,109 +219,16 @@ def _values(span: Labelled) -> Bools:
     )
 
 
-def _tokens(span: Labelled, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> tuple[int, int]:
-    """First token and end token of what a span covers, if only in part."""
-    first = int(np.searchsorted(ends, span.start, side="right"))
-    return first, max(first, int(np.searchsorted(starts, span.end, side="left")))
+def tokens_of(place: Place, starts: Ints, ends: Ints) -> Tokens:
+    """First token and end token of what a place covers, if only in part."""
+    first = int(np.searchsorted(ends, place[0], side="right"))
+    return first, max(first, int(np.searchsorted(starts, place[1], side="left")))
 
 
-def _cuts(document: Document, starts: NDArray[np.int32]) -> tuple[int, ...]:
+def _cuts(document: Document, starts: Ints) -> tuple[int, ...]:
     """Sentence starts as token numbers; never inside a span."""
     places = [0, *(match.end() for match in SENTENCE_END.finditer(document.text))]
-    spans = (*document.spans, *document.judged)
-    free = [p for p in places if not any(span.start < p < span.end for span in spans)]
+    spans = [*document.spans, *document.judged, *(s for own in document.layers.values() for s in own.spans)]
+    inside = {p for span in spans for p in range(span.start + 1, span.end)}
+    free = [p for p in places if p not in inside]
     return (*sorted({int(n) for n in np.searchsorted(starts, free) if n < len(starts)}), len(starts))
-
-
-@dataclass(frozen=True)
-class Window:
-    """Tokens `start:stop` of an example: a passage as the encoder will see it, without [CLS] and [SEP]."""
-
-    example: Example
-    start: int
-    stop: int
-
-
-def passages(example: Example, limit: int, chance: random.Random) -> list[Window]:
-    """The whole example as passages of one to six consecutive sentences, of at most `limit` tokens."""
-    windows = []
-    at = 0
-    while at < len(example.cuts) - 1:
-        start = example.cuts[at]
-        at = min(at + chance.choice(GROUPS), len(example.cuts) - 1)
-        while example.cuts[at] - start > limit and example.cuts[at - 1] > start:
-            at -= 1
-        stop = example.cuts[at]
-        windows += [Window(example, a, min(a + limit, stop)) for a in range(start, stop, limit)]
-    return windows
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Packed windows with their [CLS] and [SEP].
-
-    `ids`, `features`, `tags` [tokens]: tags are rows of the table of tag sets, −1 where nothing is learned.
-    `spans` [m, 2]: judged tokens; `values` bool [m, 13]: what is left open of them.
-    """
-
-    ids: Tensor
-    features: Tensor
-    lengths: list[int]
-    tags: Tensor
-    spans: Tensor
-    values: Tensor
-
-
-def collate(windows: Sequence[Window], cls_id: int, sep_id: int, chance: random.Random) -> Batch:
-    ids, features, tags, spans, values, lengths = [], [], [], [], [], list[int]()
-    at = 0
-    for window in windows:
-        part = slice(window.start, window.stop)
-        ids.append(np.concatenate([[cls_id], window.example.ids[part], [sep_id]]))
-        features.append(np.pad(_recased(window.example.features[part], chance), 1))
-        tags.append(np.pad(window.example.tags[part], 1, constant_values=-1))
-        for judged in window.example.judged:
-            if window.start <= judged.start and judged.stop <= window.stop:
-                shift = at + 1 - window.start
-                spans.append((judged.start + shift, judged.stop + shift))
-                values.append(judged.values)
-        lengths.append(window.stop - window.start + 2)
-        at += lengths[-1]
-    return Batch(
-        ids=torch.from_numpy(np.concatenate(ids)).long(),
-        features=torch.from_numpy(np.concatenate(features)).long(),
-        lengths=lengths,
-        tags=torch.from_numpy(np.concatenate(tags)).long(),
-        spans=torch.tensor(spans, dtype=torch.long).reshape(-1, 2),
-        values=torch.from_numpy(np.stack(values) if values else np.zeros((0, len(VALUES)), np.bool_)),
-    )
-
-
-def _recased(features: NDArray[np.uint8], chance: random.Random) -> NDArray[np.uint8]:
-    """Now and then a passage all in capitals, all in lower case, or without dictionary: notes are so."""
-    draw = chance.random()
-    if draw > 0.15:
-        return features
-    if draw > 0.10:
-        return features & np.uint8(7)
-    case = features & np.uint8(7)
-    letters = (case >= LOWER) & (case <= MIXED)
-    assert LOWER < CAPITALISED < CAPITALS < MIXED
-    replaced = np.where(letters, CAPITALS if draw > 0.05 else LOWER, case)
-    return ((features & np.uint8(0x78)) | replaced).astype(np.uint8)
-
-
-def batches(windows: Sequence[Window], tokens: int, chance: random.Random) -> list[list[Window]]:
-    """Windows in random order, cut into batches of about `tokens` tokens."""
-    order = list(windows)
-    chance.shuffle(order)
-    cut: list[list[Window]] = [[]]
-    size = 0
-    for window in order:
-        length = window.stop - window.start + 2
-        if cut[-1] and size + length > tokens:
-            cut.append([])
-            size = 0
-        cut[-1].append(window)
-        size += length
-    return cut

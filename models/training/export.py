@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-from torch import nn
 
 from models.checkpoint import MANIFEST, Checkpoint, seal
-from models.encoder import Encoder
+from models.heads.assertion import Assertion
+from models.heads.embedding import Embedding
+from models.heads.entities import Entities
+from models.heads.relations import Relations
+from models.heads.text_classes import TextClasses
 from models.training.config import TrainConfig
 from models.training.dictionary import write_dictionary
-from models.corpora.scheme import CATEGORIES
+from models.training.model import Model
+from models.training.scheme import Scheme
 from models.weights import save_quantised
 
-
-class Trained(Protocol):
-    """A trunk and its heads."""
-
-    encoder: Encoder
-
-    @property
-    def entities(self) -> nn.Module: ...
-    @property
-    def assertion(self) -> nn.Module: ...
+SILENT = {"events": ["DRUG"]}
+"""By layer, categories that help to learn and are not reported: the drugs of events are medications."""
 
 
 def export(
-    model: Trained,
+    model: Model,
     base: Checkpoint,
-    names: list[tuple[str, str]],
+    names: Sequence[tuple[str, str]],
     config: TrainConfig,
     folder: Path,
 ) -> Path:
@@ -41,15 +38,14 @@ def export(
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    tensors = {f"encoder.{name}": tensor for name, tensor in model.encoder.state_dict().items()}
-    tensors |= {f"heads.entities.{name}": tensor for name, tensor in model.entities.state_dict().items()}
-    tensors |= {f"heads.assertion.{name}": tensor for name, tensor in model.assertion.state_dict().items()}
-    tensors["heads.entities.tags.bias"] = tensors["heads.entities.tags.bias"].clone()
-    tensors["heads.entities.tags.bias"][0] += config.outside_bias
+    tensors = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    if "heads.entities.tags.bias" in tensors:
+        tensors["heads.entities.tags.bias"][0] += config.outside_bias
     save_quantised(tensors, part / "weights.safetensors")
     (part / "weights.safetensors").chmod(0o644)
     base.tokenizer.save(str(part / "tokenizer.json"))
-    write_dictionary(names, part / "dictionary.tsv.gz")
+    if names:
+        write_dictionary(names, part / "dictionary.tsv.gz")
     seal(part, manifest(model, base, config))
     if (folder / "README.md").exists():
         shutil.copy(folder / "README.md", part)
@@ -60,12 +56,22 @@ def export(
 
 def record(folder: Path, **measured: Any) -> None:
     """Put what was measured of a checkpoint into its manifest: `figures`, `precisions`."""
+    rewrite(folder, measured)
+
+
+def settle(folder: Path, heads: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put what was fitted after training (`thresholds`, `calibration`) into the manifest's heads, by name."""
+    known = msgspec.json.decode((folder / MANIFEST).read_bytes())
+    rewrite(folder, {"heads": [head | dict(heads.get(head["name"], {})) for head in known["heads"]]})
+
+
+def rewrite(folder: Path, changes: Mapping[str, Any]) -> None:
     known = msgspec.json.decode((folder / MANIFEST).read_bytes())
     derived = ("format", "formatVersion", "files", "sha256")
-    seal(folder, {key: value for key, value in known.items() if key not in derived} | measured)
+    seal(folder, {key: value for key, value in known.items() if key not in derived} | dict(changes))
 
 
-def manifest(model: Trained, base: Checkpoint, config: TrainConfig) -> dict[str, Any]:
+def manifest(model: Model, base: Checkpoint, config: TrainConfig) -> dict[str, Any]:
     return {
         "name": config.name,
         "version": config.version,
@@ -74,10 +80,7 @@ def manifest(model: Trained, base: Checkpoint, config: TrainConfig) -> dict[str,
         "lowercase": base.tokenizer.encode("A").ids == base.tokenizer.encode("a").ids,
         "window": config.window,
         "overlap": config.overlap,
-        "heads": [
-            {"name": "entities", "kind": "entities", "categories": list(CATEGORIES)},
-            {"name": "assertion", "kind": "assertion", "hidden": config.assertion_hidden},
-        ],
+        "heads": list(_heads(model, model.scheme)),
         "sources": [{"name": s.name, "licence": s.licence, "url": s.url} for s in config.sources],
         "training": {
             "seed": config.seed,
@@ -87,3 +90,24 @@ def manifest(model: Trained, base: Checkpoint, config: TrainConfig) -> dict[str,
             "held_out": {"seed": config.held_out.seed, "share": config.held_out.share},
         },
     }
+
+
+def _heads(model: Model, scheme: Scheme) -> Iterator[dict[str, Any]]:
+    for name, head in model.heads.items():
+        settings: dict[str, Any] = {"name": name}
+        if isinstance(head, Entities):
+            settings |= {"kind": "entities", "layer": name, "categories": list(head.categories)}
+            settings |= {"silent": SILENT[name]} if name in SILENT else {}
+        elif isinstance(head, Assertion):
+            settings |= {"kind": "assertion", "hidden": head.mix.in_features}
+        elif isinstance(head, Relations):
+            rows = [[own, sorted(a), sorted(b)] for own, (a, b) in scheme.relations.items()]
+            settings |= {"kind": "relations", "hidden": head.mix.in_features, "kinds": list(head.kinds)}
+            settings |= {"relations": rows, "reach": head.reach, "nearest": head.nearest}
+            settings |= {"thresholds": head.thresholds.tolist()}
+        elif isinstance(head, TextClasses):
+            settings |= {"kind": "text_classes", "labels": list(head.labels)}
+            settings |= {"independent": head.independent, "hidden": head.mix.out_features}
+        elif isinstance(head, Embedding):
+            settings |= {"kind": "embedding", "size": head.turn.out_features}
+        yield settings

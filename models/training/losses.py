@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.heads.assertion import SIZES, Assertion
 from models.heads.entities import Entities
+from models.heads.relations import Relations
+from models.heads.text_classes import TextClasses
+from models.training.batch import Paired
+
+TOKENS_A_SPAN = 64
+"""So many tokens stand for one span, one text or eight pairs: keeps the weights of tasks apart from how often
+they occur in a batch."""
+PAIRS_A_SPAN = 8
 
 
 def marginal(logits: Tensor, allowed: Tensor) -> Tensor:
@@ -18,14 +27,16 @@ def marginal(logits: Tensor, allowed: Tensor) -> Tensor:
     return torch.logsumexp(logits, dim=1) - within
 
 
-def entities_loss(head: Entities, hidden: Tensor, tags: Tensor, table: Tensor) -> Tensor:
-    """Mean over the tokens that are labelled at all. `tags` [tokens]: rows of `table`, or −1."""
+def marginal_loss(head: Entities, hidden: Tensor, tags: Tensor, table: Tensor) -> Tensor:
+    """Sum over the labelled tokens, a token of the batch. `tags` [tokens]: rows of `table`, or −1."""
     known = tags >= 0
-    return marginal(head.project(hidden[known]), table[tags[known]]).mean()
+    if not known.any():
+        return hidden.new_zeros(())
+    return marginal(head.project(hidden[known]), table[tags[known]]).sum() / len(tags)
 
 
 def assertion_loss(head: Assertion, hidden: Tensor, spans: Tensor, values: Tensor) -> Tensor:
-    """Mean over the judged spans of the sum over the axes. `spans` [m, 2] tokens, `values` bool [m, 13]."""
+    """Of the judged spans the sum over the axes. `spans` [m, 2] tokens, `values` bool [m, 13]."""
     if not len(spans):
         return hidden.new_zeros(())
     projected = head.project(hidden)
@@ -34,4 +45,55 @@ def assertion_loss(head: Assertion, hidden: Tensor, spans: Tensor, values: Tenso
     logits = head.judge((sums[spans[:, 1]] - sums[spans[:, 0]]) / counts)
     sizes = list(SIZES)
     parts = zip(torch.split(logits, sizes, 1), torch.split(values, sizes, 1), strict=True)
-    return torch.stack([marginal(part, left) for part, left in parts]).sum(0).mean()
+    total = torch.stack([marginal(part, left) for part, left in parts]).sum()
+    return total * TOKENS_A_SPAN / len(hidden)
+
+
+def relation_losses(head: Relations, hidden: Tensor, paired: Paired | None) -> dict[str, Tensor]:
+    """`relations`: of pairs; `documents`: of what is said of a whole document, which holds if it does of any
+    pair: the soft maximum (Verga et al. 2018, "Simultaneously self-attending to all mentions").
+    """
+    nothing = hidden.new_zeros(())
+    if paired is None:
+        return {"relations": nothing, "documents": nothing}
+    logits = head.judge(head.project(hidden), paired.spans, paired.kinds, paired.pairs)
+    costs = F.binary_cross_entropy_with_logits(logits, paired.wanted.float(), reduction="none")
+    pairs = (costs * paired.known).sum() * TOKENS_A_SPAN / PAIRS_A_SPAN / len(hidden)
+    if not len(paired.whole):
+        return {"relations": pairs, "documents": nothing}
+    spoken = paired.groups >= 0
+    groups = paired.groups[spoken]
+    own = logits[spoken].gather(1, paired.relation[groups][:, None])[:, 0]
+    together = grouped_logsumexp(own, groups, len(paired.whole))
+    whole = F.binary_cross_entropy_with_logits(together, paired.whole.float(), reduction="sum")
+    return {"relations": pairs, "documents": whole * TOKENS_A_SPAN / len(hidden)}
+
+
+def grouped_logsumexp(values: Tensor, groups: Tensor, count: int) -> Tensor:
+    """[count]: log of the summed exponentials of each group's values; no group may be empty."""
+    most = torch.full((count,), -torch.inf).scatter_reduce(0, groups, values.detach(), "amax")
+    sums = torch.zeros(count).index_add(0, groups, (values - most[groups]).exp())
+    return most + sums.log()
+
+
+def class_loss(
+    head: TextClasses, pooled: Tensor, sizes: Tensor, bundle: Tensor, wanted: Tensor, known: Tensor
+) -> Tensor:
+    """Of texts in several windows, whose logits are averaged by their tokens.
+
+    `pooled` [windows, 2 · width]; `sizes`, `bundle` [windows]: tokens, and which text each is of; `wanted`
+    bool [texts, labels]; `known` bool [texts].
+    """
+    if not known.any():
+        return pooled.new_zeros(())
+    mine = known[bundle]
+    logits = head.project(pooled[mine])
+    weights = sizes[mine].float()
+    sums = torch.zeros(len(known), logits.shape[1]).index_add(0, bundle[mine], logits * weights[:, None])
+    totals = torch.zeros(len(known)).index_add(0, bundle[mine], weights)
+    mean = sums[known] / totals[known][:, None]
+    if head.independent:
+        cost = F.binary_cross_entropy_with_logits(mean, wanted[known].float(), reduction="sum")
+    else:
+        cost = marginal(mean, wanted[known]).sum()
+    return cost * TOKENS_A_SPAN / int(sizes.sum())

@@ -1,9 +1,9 @@
 """Continued pre-training: a BERT reads raw notes and guesses the words that were hidden from it.
 
-Texts are put one after another, [SEP] between them, and cut into blocks of one length, so that nothing is padded.
-Of the words of a block a share is hidden, all pieces of a word together (whole-word masking; Devlin et al. 2019;
-Gururangan et al. 2020, "Don't stop pretraining"). Only the hidden places are compared with the vocabulary. What
-comes out is a Hugging Face folder: a base for `streamer train`, or for anybody else's program.
+Texts are put one after another, [SEP] between them, and cut into blocks of one length: nothing is padded. Of
+the words of a block a share is hidden, all pieces of a word together (whole-word masking; Devlin et al. 2019;
+Gururangan et al. 2020, "Don't stop pretraining"). Only the hidden places are compared with the vocabulary.
+What comes out is a Hugging Face folder: a base for `streamer train`, or for anybody else's program.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def pretrain(
     config: PretrainConfig,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Path:
-    """Train `base` (a folder or hub name of a BERT) on `texts`; goes on where a run into `folder` was cut off.
+    """Train `base` (a BERT's folder or hub name) on `texts`; goes on where a run into `folder` was cut off.
 
-    Returns `folder / "base"`, as `save_pretrained` writes it. Raises `CheckpointError` for what is no BERT, or
-    for fewer texts than one batch.
+    Returns `folder / "base"`, as `save_pretrained` writes it. Raises `CheckpointError` for what is no BERT,
+    or for fewer texts than one batch.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if config.threads:
@@ -114,7 +114,9 @@ class Blocks:
         self._size = max(vocabulary.values()) + 1
         self._continues = np.zeros(self._size, np.bool_)
         self._continues[[number for piece, number in vocabulary.items() if piece.startswith("##")]] = True
-        stream = np.concatenate([np.array([*own, self._sep], np.int32) for own in pieces if own] or [[]])
+        stream = np.concatenate(
+            [np.zeros(0, np.int32), *(np.array([*own, self._sep], np.int32) for own in pieces if own)]
+        )
         width = config.window - 2
         whole = len(stream) // width
         if whole * config.window < config.batch_tokens:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands, after a step. `loss`: a running mean; `eta`: seconds that are left."""
+    """Where a run stands after a step. `loss`: a running mean; `eta`: seconds left; `parts`: by task."""
 
     step: int
     steps: int
     loss: float
     tokens_per_second: float
     eta: float
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def schedule(step: int, steps: int, warm_up: int) -> float:

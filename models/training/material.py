@@ -1,0 +1,86 @@
+"""What a run learns from: documents, tokenised once, and the endless sequence of batches drawn from them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from models.corpora.scheme import Document
+from models.corpora.surrogates import surrogate_documents
+from models.features import FeatureDictionary
+from models.training.batch import Batch, Special, collate
+from models.training.config import TrainConfig
+from models.training.examples import Example, Preparer
+from models.training.scheme import Scheme
+from models.training.synthetic import concepts, synthesise
+from models.training.windows import Bundle, batches, bundles
+
+
+class Material:
+    """`documents`: by corpus, those to learn from; `notes`: raw texts to put made-up identifiers into."""
+
+    def __init__(
+        self,
+        documents: Mapping[str, Sequence[Document]],
+        notes: Sequence[str],
+        tokenizer: Tokenizer,
+        dictionary: FeatureDictionary,
+        scheme: Scheme,
+        config: TrainConfig,
+    ) -> None:
+        self._config, self._scheme, self._notes = config, scheme, notes
+        self._preparer = Preparer(tokenizer, dictionary, scheme)
+        self._examples = {name: self._preparer.prepare(own) for name, own in documents.items()}
+        everything = [document for own in documents.values() for document in own]
+        self._concepts = concepts(everything) if config.synthetic else None
+        pieces = ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
+        self._special = Special(*(tokenizer.token_to_id(piece) or 0 for piece in pieces))
+
+    @property
+    def tables(self) -> dict[str, Tensor]:
+        """By layer, bool [tag sets, tags]: what the tag numbers of the batches so far stand for."""
+        return {layer: sets.table() for layer, sets in self._preparer.sets.items()}
+
+    def batches(self, skip: int) -> Iterator[Batch]:
+        """Batch after batch without end, the first `skip` left out; the same ones for the same seed."""
+        config, step, epoch = self._config, 0, 0
+        while True:
+            chance = random.Random(f"{config.seed}-{epoch}")
+            drawn = self._epoch(epoch, chance)
+            for own in batches(drawn, config.batch_tokens, chance):
+                if step >= skip:
+                    stream = random.Random(f"{config.seed}:{step}")
+                    yield collate(own, self._special, self._scheme, config.masked, stream)
+                step += 1
+            epoch += 1
+
+    def _epoch(self, epoch: int, chance: random.Random) -> list[Bundle]:
+        config = self._config
+        limit = config.window - 2
+        drawn: list[Bundle] = []
+        for name, examples in self._examples.items():
+            whole = config.whole.get(name, 0.0)
+            for example in _times(examples, config.corpora.get(name, 1.0), chance):
+                drawn += bundles(example, limit, config.longest, whole, chance)
+        for example in self._preparer.prepare(self._made_up(epoch)):
+            drawn += bundles(example, limit, config.longest, 0.0, chance)
+        return drawn
+
+    def _made_up(self, epoch: int) -> list[Document]:
+        config, made = self._config, list[Document]()
+        if config.synthetic and self._concepts is not None:
+            made += synthesise(config.synthetic, self._concepts, random.Random(f"{config.seed}/{epoch}"))
+        if config.surrogates and "phi" in self._scheme.layers:
+            chance = random.Random(f"{config.seed}#{epoch}")
+            made += surrogate_documents(config.surrogates, self._notes, chance)
+        return made
+
+
+def _times(examples: Sequence[Example], often: float, chance: random.Random) -> Iterator[Example]:
+    """Each example so often; of a part of once, so large a share of them."""
+    for example in examples:
+        for _ in range(int(often) + (chance.random() < often % 1)):
+            yield example
