@@ -7,7 +7,7 @@ with Annotator.load() as annotator:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +18,7 @@ from models.assemble import assemble
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.engine import Engine
 from models.errors import EngineError
+from models.finish import LINKS, Finish, switched
 from models.passages import split
 from models.precision import Precision, Wanted
 from models.reader import Reader, Tokens
@@ -30,21 +31,35 @@ Prepared = tuple[Note, list[Section], list[Passage], list[Tokens]]
 class Annotator:
     """Reads notes with one checkpoint, in this process. Close it, or use it in a `with` statement."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: Precision = "fp32") -> None:
-        self._pipeline = checkpoint.in_precision(precision).pipeline
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        finish: Finish | None = None,
+    ) -> None:
+        """`finish`: for this checkpoint; without it, with the terminologies and thresholds that ship."""
+        self._finish = finish or Finish.of(checkpoint)
+        self._pipeline = self._finish.identity(checkpoint.in_precision(precision).pipeline)
         self._reader = Reader(checkpoint)
         self._engine = Engine(checkpoint, device, precision=precision)
 
     @classmethod
     def load(
-        cls, checkpoint: str | Path | None = None, device: str = "auto", precision: Wanted = "fp32"
+        cls,
+        checkpoint: str | Path | None = None,
+        device: str = "auto",
+        precision: Wanted = "fp32",
+        heads: Sequence[str] | None = None,
     ) -> Self:
         """From a folder or a hub name; without one, the checkpoint that ships.
 
-        `precision` "auto": what a short measurement finds fastest on this device. Raises `CheckpointError`.
+        `precision` "auto": what a short measurement finds fastest on this device. `heads`: only these; None:
+        all but embeddings. Raises `CheckpointError`.
         """
-        opened = open_checkpoint(checkpoint)
-        return cls(opened, device, calibration.choose(opened, device, precision).prepare())
+        opened = switched(open_checkpoint(checkpoint), heads)
+        finish = Finish.of(opened, links=heads is None or LINKS in heads)
+        return cls(opened, device, calibration.choose(opened, device, precision).prepare(), finish)
 
     def annotate(self, note: Note | str) -> Annotation:
         """The record of one note; a bare text gets an id made from its content.
@@ -91,7 +106,7 @@ class Annotator:
             cached_passages=0,
             passages=len(passages),
         )
-        return assemble(note, sections, passages, found, self._pipeline, timings)
+        return assemble(note, sections, passages, found, self._pipeline, timings, finish=self._finish)
 
 
 def _note(text: str) -> Note:

@@ -29,6 +29,10 @@ def _nothing() -> Float:
     return np.zeros(0, np.float32)
 
 
+def _no_counts() -> Int:
+    return np.zeros(0, np.int32)
+
+
 def _no_columns() -> Float:
     return np.zeros((0, 0), np.float32)
 
@@ -38,6 +42,7 @@ class Answer:
     """One passage. `spans` [m, 3]: first token, end token, category; `confidence` [m]; `assertion` [m, 13]
     or [m, 0]; `classes`: for every classes head the probability of each of its labels.
 
+    `pairs` [r, 3]: source and target among the spans, relation; `pair_confidence` [r].
     A fault has empty arrays.
     """
 
@@ -46,6 +51,8 @@ class Answer:
     confidence: Float = field(default_factory=_nothing)
     assertion: Float = field(default_factory=_no_columns)
     classes: tuple[Float, ...] = ()
+    pairs: Int = field(default_factory=_no_spans)
+    pair_confidence: Float = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,8 @@ class PassageFault:
 class Answers:
     """Many passages, one after another: `status` u1 [passages], `counts` i4 [passages] of their spans, and
     those together: `spans`, `confidence`, `assertion` as in `Answer`. `classes` [passages, all labels]:
-    columns of one classes head after the other, so many as `labels` says; zeros for a fault.
+    columns of one classes head after the other, so many as `labels` says; zeros for a fault. `pair_counts` i4
+    [passages] of the related pairs, and those together: `pairs`, `pair_confidence`.
 
     Of a whole request also the milliseconds it waited for its first batch, and from then on.
     """
@@ -71,8 +79,15 @@ class Answers:
     assertion: Float
     classes: Float
     labels: tuple[int, ...] = ()
+    pair_counts: Int = field(default_factory=_no_counts)
+    pairs: Int = field(default_factory=_no_spans)
+    pair_confidence: Float = field(default_factory=_nothing)
     queue_ms: float = 0.0
     inference_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.pair_counts) < len(self.status):  # nobody looked for relations
+            self.pair_counts = np.zeros(len(self.status), np.int32)
 
     def __len__(self) -> int:
         return len(self.status)
@@ -81,6 +96,7 @@ class Answers:
     def answers(self) -> list[Answer]:
         """Passage by passage; the arrays are parts of the whole."""
         spans = pairwise(accumulate(self.counts.tolist(), initial=0))
+        pairs = pairwise(accumulate(self.pair_counts.tolist(), initial=0))
         columns = list(pairwise(accumulate(self.labels, initial=0)))
         return [
             Answer(
@@ -89,14 +105,19 @@ class Answers:
                 self.confidence[a:b],
                 self.assertion[a:b],
                 tuple(self.classes[row, x:y] for x, y in columns),
+                self.pairs[c:d],
+                self.pair_confidence[c:d],
             )
             if not status
             else Answer(STATUSES[status])
-            for row, (status, (a, b)) in enumerate(zip(self.status.tolist(), spans, strict=True))
+            for row, (status, (a, b), (c, d)) in enumerate(
+                zip(self.status.tolist(), spans, pairs, strict=True)
+            )
         ]
 
     def part(self, start: int, stop: int, first: int, end: int) -> Answers:
         """Passages `start:stop`, whose spans are `first:end`; nothing is copied."""
+        one, other = self.pair_counts[:start].sum(), self.pair_counts[:stop].sum()
         return Answers(
             self.status[start:stop],
             self.counts[start:stop],
@@ -105,13 +126,16 @@ class Answers:
             self.assertion[first:end],
             self.classes[start:stop],
             self.labels,
+            self.pair_counts[start:stop],
+            self.pairs[one:other],
+            self.pair_confidence[one:other],
         )
 
     def arranged(self, order: NDArray[np.intp]) -> Answers:
         """Passage `order[i]` at place i."""
-        counts = self.counts[order]
-        firsts = np.cumsum(self.counts) - self.counts
-        spans = ranges(firsts[order], counts)
+        counts, pair_counts = self.counts[order], self.pair_counts[order]
+        spans = ranges((np.cumsum(self.counts) - self.counts)[order], counts)
+        pairs = ranges((np.cumsum(self.pair_counts) - self.pair_counts)[order], pair_counts)
         return Answers(
             self.status[order],
             counts,
@@ -120,6 +144,9 @@ class Answers:
             self.assertion[spans],
             self.classes[order],
             self.labels,
+            pair_counts,
+            self.pairs[pairs],
+            self.pair_confidence[pairs],
         )
 
 
@@ -139,6 +166,9 @@ def joined(parts: Sequence[Answers]) -> Answers:
             [np.zeros((0, sum(labels)), np.float32), *(_wide(p.classes, sum(labels)) for p in parts)]
         ),
         labels,
+        np.concatenate([_no_counts(), *(part.pair_counts for part in parts)]),
+        np.concatenate([_no_spans(), *(part.pairs for part in parts)]),
+        np.concatenate([_nothing(), *(part.pair_confidence for part in parts)]),
     )
 
 
@@ -170,6 +200,9 @@ def _alone(answer: Answer) -> Answers:
         answer.assertion,
         np.concatenate([_nothing(), *answer.classes])[None],
         tuple(len(labels) for labels in answer.classes),
+        np.array([len(answer.pairs)], np.int32),
+        answer.pairs,
+        answer.pair_confidence,
     )
 
 

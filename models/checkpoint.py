@@ -7,7 +7,7 @@ Two layouts are read: our own (`manifest.json` names every file with its SHA-256
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +21,10 @@ from models import huggingface
 from models.errors import CheckpointError
 from models.precision import Precision
 from models.shape import EncoderConfig
-from models.types import Pipeline
+from models.types import Pipeline, Task
 
+ENTITIES = "entities"
+"""The layer of a head that names none."""
 DEFAULT = Path(__file__).parent / "checkpoints" / "clinical-mini"
 MANIFEST = "manifest.json"
 ACCEPTED = "-accepted.json"
@@ -38,25 +40,33 @@ READING_CODE = (
     "encoder.py",
     "engine.py",
     "features.py",
+    "finish.py",
     "forward.py",
     "heads/*.py",
     "huggingface.py",
     "kernels*.py",
+    "linking/*",
+    "mentioned.py",
     "passages.py",
+    "phi/*",
     "phrases.py",
     "ranges.py",
     "reader.py",
     "reading.py",
+    "reliability.py",
     "requests.py",
     "sections.*",
     "sentences.py",
     "shape.py",
     "stretches.py",
+    "terminologies/*.gz",
+    "terminology/*.py",
     "tokeniser.py",
     "trunk*.py",
     "types.py",
     "viterbi.py",
     "weights.py",
+    "wholes.py",
     "windows.py",
     "wire.py",
 )
@@ -123,15 +133,54 @@ class Checkpoint:
         return path if self.layout == "streamer" and path.exists() else None
 
     @property
-    def categories(self) -> tuple[str, ...]:
-        """What a span can be; a span's third number counts these."""
-        return tuple(next((head["categories"] for head in self.heads if "categories" in head), ()))
+    def layers(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Layers of spans with their categories; a span's third number counts these, layer after layer."""
+        return tuple(
+            (head.get("layer", ENTITIES), tuple(head["categories"]))
+            for head in self.heads
+            if "categories" in head
+        )
 
     @property
-    def tasks(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Tasks that label a passage as a whole, each with its labels."""
-        kinds = ("sequence_classes",)
-        return tuple((head["name"], tuple(head["labels"])) for head in self.heads if head["kind"] in kinds)
+    def silent(self) -> frozenset[tuple[str, str]]:
+        """Layer and category of spans that only serve others (as ends of relations): not reported."""
+        return frozenset(
+            (head.get("layer", ENTITIES), name) for head in self.heads for name in head.get("silent", ())
+        )
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """What the third number of a related pair counts."""
+        found = (head["relations"] for head in self.heads if head["kind"] == "relations")
+        return tuple(name for name, *_ in next(found, ()))
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Tasks that label a passage as a whole, in the order of their columns."""
+        return tuple(
+            Task(
+                head["name"],
+                tuple(head["labels"]),
+                "log-odds" if head["kind"] == "text_classes" and head["independent"] else "mean",
+                tuple(head.get("thresholds", ())),
+            )
+            for head in self.heads
+            if head["kind"] in ("sequence_classes", "text_classes")
+        )
+
+    @property
+    def embedding(self) -> int:
+        """Numbers that a passage's embedding has; 0: there is none."""
+        return next((int(head["size"]) for head in self.heads if head["kind"] == "embedding"), 0)
+
+    def with_heads(self, names: Sequence[str]) -> Checkpoint:
+        """The same with these of its heads alone."""
+        heads = tuple(head for head in self.heads if head["name"] in names)
+        if len(heads) == len(self.heads):
+            return self
+        kept = " ".join(str(head["name"]) for head in heads)
+        digest = hashlib.sha256(f"{self.fingerprint}/heads {kept}".encode())
+        return replace(self, heads=heads, fingerprint=digest.hexdigest()[:16])
 
     @property
     def word_start(self) -> NDArray[np.bool_]:

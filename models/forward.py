@@ -30,8 +30,8 @@ class Projected(NamedTuple):
     ends: NDArray[np.int64]
     hidden: Tensor
     """[tokens, width], as the trunk gave it."""
-    spans: Tensor | None
-    """[tokens, k], what the spans head projected, float32."""
+    spans: list[Tensor]
+    """[tokens, k] of each spans head, float32."""
     classes: list[Tensor]
     """[windows, k] of each classes head, float32."""
 
@@ -44,7 +44,8 @@ class Forward:
         self.device = torch.device(device)
         encoder, self.heads = load(checkpoint, self.device)
         self._encoder = _trunk(encoder, self.device, precision)
-        for head in (self.heads.spans, self.heads.assertion, *self.heads.classes):
+        heads = self.heads
+        for head in (*heads.spans, heads.assertion, heads.relations, *heads.classes):
             if head is not None:
                 in_blocks(cast(nn.Module, head))
         self._cls, self._sep = checkpoint.cls_id, checkpoint.sep_id
@@ -53,7 +54,7 @@ class Forward:
     def __call__(self, windows: Sequence[Passage]) -> Projected:
         """Ids and features of each window, without [CLS] and [SEP]."""
         lengths = [len(ids) + 2 for ids, _ in windows]
-        ends = np.cumsum(lengths)
+        ends = np.cumsum(lengths, dtype=np.int64)
         first, last = ends - lengths, ends - 1
         inner = np.ones(ends[-1], np.bool_)
         inner[first] = inner[last] = False
@@ -62,9 +63,20 @@ class Forward:
         ids[inner] = np.concatenate([ids for ids, _ in windows])
         features[inner] = np.concatenate([features for _, features in windows])
         hidden = self._encoder(self._put(ids), lengths, self._put(features))
-        spans = None if self.heads.spans is None else self.heads.spans.project(hidden.float())
-        firsts = hidden[self._put(first)].float() if self.heads.classes else hidden
-        return Projected(ids, ends, hidden, spans, [head.project(firsts) for head in self.heads.classes])
+        spans = [head.project(hidden.float()) for head in self.heads.spans]
+        return Projected(ids, ends, hidden, spans, self._classes(hidden, first, lengths))
+
+    def _classes(self, hidden: Tensor, first: NDArray[np.int64], lengths: list[int]) -> list[Tensor]:
+        heads = self.heads.classes
+        if not heads:
+            return []
+        firsts = hidden[self._put(first)].float()
+        both = firsts
+        if any(head.pooled for head in heads):
+            sizes = self._put(np.array(lengths))
+            sums = torch.segment_reduce(hidden.double(), "sum", lengths=sizes, axis=0)
+            both = torch.cat([firsts, (sums / sizes[:, None]).float()], 1)
+        return [head.project(both if head.pooled else firsts) for head in heads]
 
     def own_stream(self) -> AbstractContextManager[object]:
         """For a thread's life: its batches wait for no other thread's."""

@@ -22,11 +22,12 @@ Float = NDArray[np.float32]
 
 
 class Rows(NamedTuple):
-    """What a window of a longer passage gives: of the tokens that it owns what the spans head and the
-    assertion head projected, [tokens, k], no columns without the head; of each classes head [1, labels]."""
+    """What a window of a longer passage gives: of the tokens that it owns what each spans head projected,
+    [tokens, k], and their hidden states [tokens, width] in half precision, as there may be a million of them;
+    of each classes head [1, labels]."""
 
-    spans: Float
-    assertion: Float
+    spans: tuple[Float, ...]
+    hidden: NDArray[np.float16]
     classes: tuple[Float, ...]
 
 

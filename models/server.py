@@ -27,6 +27,7 @@ from models import calibration, wire
 from models.answers import Answers
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.errors import EngineError
+from models.finish import switched
 from models.link import Link
 from models.precision import ACCEPTED_LOSS, Wanted
 from models.types import Lane
@@ -49,6 +50,7 @@ def serve(
     *,
     precision: Wanted = "fp32",
     accept_loss: float = ACCEPTED_LOSS,
+    heads: Sequence[str] | None = None,
     budget: int | None = None,
     observer: Observer | None = None,
     ready: Callable[[], None] | None = None,
@@ -61,7 +63,7 @@ def serve(
     than `hang_seconds` ends the process with exit code 1.
     """
     path = socket_path(address)
-    opened = open_checkpoint(checkpoint)
+    opened = switched(open_checkpoint(checkpoint), heads)
     chosen = calibration.choose(opened, device, precision, accept_loss).prepare()
     from models.engine import Engine  # torch takes seconds to import: a bad call or checkpoint is told before
 

@@ -121,18 +121,49 @@ class Mention(msgspec.Struct, frozen=True, gc=False):
     evidence: tuple[Cue, ...] = ()
 
 
-class Classified(msgspec.Struct, frozen=True):
-    """Labels of a whole passage under one task, with their confidences."""
+class Marked(msgspec.Struct, frozen=True, gc=False):
+    """What identifies a person in a passage; the span is relative to the passage."""
+
+    span: Span
+    category: str
+    confidence: float
+
+
+class Tie(msgspec.Struct, frozen=True, gc=False):
+    """A relation between two mentions of a passage, named by their numbers there."""
+
+    category: str
+    source: int
+    target: int
+    confidence: float
+
+
+class Classified(msgspec.Struct, frozen=True, gc=False):
+    """How probable each label of a task is of a passage, in the order of the checkpoint's labels."""
 
     task: str
-    labels: tuple[tuple[str, float], ...]
+    confidences: tuple[float, ...]
+
+
+class Task(msgspec.Struct, frozen=True):
+    """Labels of a whole text. `pooled`: how those of passages become one text's: as "mean" of confidences, or
+    of their log-odds. `thresholds`: from which confidence on each label is said; none: all are, with theirs.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    pooled: Literal["mean", "log-odds"] = "mean"
+    thresholds: tuple[float, ...] = ()
 
 
 class Findings(msgspec.Struct, frozen=True):
-    """All that the heads read in one passage: what the cache remembers."""
+    """All that the heads read in one passage: what the cache remembers. `embedding`: of length 1, or none."""
 
     mentions: tuple[Mention, ...] = ()
     classified: tuple[Classified, ...] = ()
+    marked: tuple[Marked, ...] = ()
+    ties: tuple[Tie, ...] = ()
+    embedding: tuple[float, ...] = ()
 
 
 # --- what goes out: the annotation record, version 1 ---------------------------------------------
@@ -152,11 +183,13 @@ class Document(_Private, frozen=True, kw_only=True):
 
 
 class Pipeline(msgspec.Struct, frozen=True):
-    """Which checkpoint and rules made a record; `fingerprint` changes when any of them does."""
+    """Which checkpoint and rules made a record; `fingerprint` changes when any of them does. `heads`: what
+    was looked for."""
 
     name: str
     version: str
     fingerprint: str
+    heads: tuple[str, ...] = ()
 
 
 class SectionRecord(_Private, frozen=True, kw_only=True):
@@ -231,6 +264,16 @@ class Phi(msgspec.Struct, frozen=True):
     confidence: float
 
 
+class Embedding(msgspec.Struct, frozen=True):
+    """A vector of length 1 for a section, or for the whole note where `section` is null."""
+
+    section: str | None
+    vector: tuple[float, ...]
+
+    def __repr__(self) -> str:
+        return f"Embedding({self.section}, <{len(self.vector)} numbers>)"
+
+
 class RecordWarning(msgspec.Struct, frozen=True):
     """Something a reader of the record should know; `message` is our own fixed sentence."""
 
@@ -260,5 +303,6 @@ class Annotation(_Private, frozen=True, kw_only=True):
     relations: tuple[Relation, ...] = ()
     classifications: tuple[Classification, ...] = ()
     phi: tuple[Phi, ...] = ()
+    embeddings: tuple[Embedding, ...] = ()
     warnings: tuple[RecordWarning, ...] = ()
     timings: Timings

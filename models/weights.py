@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -24,12 +24,14 @@ from torch.overrides import TorchFunctionMode
 from models.checkpoint import Checkpoint
 from models.encoder import Encoder
 from models.errors import CheckpointError
-from models.heads import AssertionHead, ClassesHead, SpansHead
+from models.heads import AssertionHead, ClassesHead, RelationsHead, SpansHead
 
 QUANTISED_FROM = 1 << 16
 """Matrices of fewer numbers stay fp32: they weigh little and heads are sensitive."""
 
-KINDS = ("entities", "assertion", "token_classes", "sequence_classes")
+KINDS = (
+    "entities", "assertion", "relations", "text_classes", "embedding", "token_classes", "sequence_classes"
+)  # fmt: skip
 """Kinds of heads: each a module in `models/heads/`."""
 
 RENAMES = [
@@ -56,8 +58,9 @@ RENAMES = [
 class Heads(NamedTuple):
     """The heads of a checkpoint by kind, as modules on the device."""
 
-    spans: SpansHead | None
+    spans: tuple[SpansHead, ...]
     assertion: AssertionHead | None
+    relations: RelationsHead | None
     classes: tuple[ClassesHead, ...]
 
 
@@ -109,7 +112,7 @@ def _encoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], device: str 
 
 
 def _heads(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], device: str | torch.device) -> Heads:
-    built: dict[str, list[Any]] = {"spans": [], "assertion": [], "classes": []}
+    built: dict[str, list[Any]] = {"spans": [], "assertion": [], "relations": [], "classes": []}
     for settings in checkpoint.heads:
         if settings["kind"] not in KINDS:
             raise CheckpointError(f"{checkpoint.folder}: head kind {settings['kind']!r} is unknown; update")
@@ -118,12 +121,12 @@ def _heads(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], device: str | 
         )
         _fill(head, f"heads.{settings['name']}.", tensors, checkpoint)
         built[head.reads].append(head.to(device).eval().requires_grad_(False))
-    if len(built["spans"]) > 1 or len(built["assertion"]) > 1:
-        raise CheckpointError(f"{checkpoint.folder}: more than one head for spans or for assertion")
-    spans, assertion_heads = built["spans"], built["assertion"]
+    if len(built["assertion"]) > 1 or len(built["relations"]) > 1:
+        raise CheckpointError(f"{checkpoint.folder}: more than one head for assertion or for relations")
     return Heads(
-        cast("SpansHead | None", spans[0] if spans else None),
-        cast("AssertionHead | None", assertion_heads[0] if assertion_heads else None),
+        tuple(built["spans"]),
+        next(iter(built["assertion"]), None),
+        next(iter(built["relations"]), None),
         tuple(built["classes"]),
     )
 

@@ -1,10 +1,10 @@
 """What engine and workers say to each other over their socket.
 
-A message is one msgpack header and, for `Read` and `Answered`, raw little-endian arrays. Version 1:
+A message is one msgpack header and, for `Read` and `Answered`, raw little-endian arrays. Version 2:
 
     worker → engine   Hello · Read + [lengths i4, ids i4, features u1] · Cancel · Ping
-    engine → worker   Welcome · Answered + [status u1, counts i4, spans i4, confidence f4, assertion f4, classes f4]
-                      · Refused · Pong
+    engine → worker   Welcome · Answered + [status u1, counts i4, spans i4, confidence f4, assertion f4, classes f4,
+                      pair counts i4, pairs i4, pair confidence f4] · Refused · Pong
 
 A worker says Hello first, and again after Refused(number=0): the engine does not know it, because it was
 started anew or had given it up. Whatever was not answered is then asked again, under the same numbers.
@@ -25,7 +25,7 @@ from models.precision import Precision
 from models.requests import Passage
 from models.types import Lane
 
-VERSION = 1
+VERSION = 2
 PING_SECONDS = 0.25
 FORGET_SECONDS = 30.0
 """A worker that says nothing for so long is given up, as is one whose answer finds nobody; its requests are
@@ -139,6 +139,9 @@ def pack_answers(number: int, result: Answers) -> list[bytes]:
         result.confidence.astype("<f4", copy=False),
         result.assertion.astype("<f4", copy=False),
         (result.classes[result.status == 0] if result.labels else result.classes).astype("<f4", copy=False),
+        result.pair_counts.astype("<i4", copy=False),
+        result.pairs.astype("<i4", copy=False),
+        result.pair_confidence.astype("<f4", copy=False),
     )
     return [encode(header), *(array.tobytes() for array in arrays)]
 
@@ -156,6 +159,9 @@ def unpack_answers(header: Answered, frames: Sequence[bytes]) -> Answers:
         _f4(frames[4]).reshape(len(confidence), header.axes),
         classes,
         header.labels,
+        _i4(frames[6]),
+        _i4(frames[7]).reshape(-1, 3),
+        _f4(frames[8]),
         header.queue_ms,
         header.inference_ms,
     )

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from models import acceptance, calibration
-from models.checkpoint import Checkpoint, open_checkpoint
+from models.checkpoint import ENTITIES, Checkpoint, open_checkpoint
 from models.precision import Precision
 from models.types import Annotation, Note
 from streamer import formats
@@ -66,9 +66,10 @@ def run(sample: Path, settings: Settings, *, as_json: bool = False) -> int:
         raise SettingError("fp32 is what the others are held against; measure bf16 or int8")
     checkpoint = open_checkpoint(settings.checkpoint)
     checkpoint.require_heads()
-    if not checkpoint.categories:
+    categories = dict(checkpoint.layers).get(ENTITIES, ())
+    if not categories:
         raise SettingError(f"{checkpoint.name} finds no entities, so that there is nothing to compare")
-    labelled = read_sample(sample, checkpoint.categories)
+    labelled = read_sample(sample, categories)
     precision = prepared(settings, checkpoint)
     exact = _annotate(labelled, checkpoint, settings.device, "fp32")
     other = _annotate(labelled, checkpoint, settings.device, precision)

@@ -12,9 +12,8 @@ import msgspec
 from rich.console import Console
 
 from models import calibration
-from models.checkpoint import open_checkpoint
 from models.types import Note
-from streamer import formats, show
+from streamer import checkpoints, formats, show
 from streamer.errors import NoteError, SettingError
 from streamer.settings import Settings
 
@@ -38,12 +37,13 @@ def run(files: Sequence[Path], settings: Settings, *, show_text: bool = False) -
                 f"{path} is not a file; give JSONL notes, single notes, or nothing for standard input"
             )
     failed = 0
-    checkpoint = open_checkpoint(settings.checkpoint)
+    checkpoint = checkpoints.opened(settings)
+    finish = checkpoints.finish(settings, checkpoint)
     chosen = calibration.choose(checkpoint, settings.device, settings.precision, settings.accept_loss)
     precision = chosen.prepare()
     from models.annotator import Annotator  # imports torch, before which the choice is prepared
 
-    with Annotator(checkpoint, settings.device, precision) as annotator:
+    with Annotator(checkpoint, settings.device, precision, finish) as annotator:
         items = _items(files)
         while chunk := list(islice(items, TOGETHER)):
             failed += _answer(chunk, annotator, show_text)

@@ -7,9 +7,10 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from models.checkpoint import Checkpoint, open_checkpoint
+from models.checkpoint import Checkpoint
 from models.client import EngineClient
-from streamer import logs, metrics, topics
+from models.finish import Finish
+from streamer import checkpoints, logs, metrics, topics
 from streamer.cache import Cache
 from streamer.children import ready_file
 from streamer.endpoints import Health
@@ -27,16 +28,10 @@ def main(settings: Settings) -> int:
 
 
 async def _main(settings: Settings) -> int:
-    async with _reading(settings, _checkpoint(settings)) as reading:
+    async with _reading(settings, checkpoints.opened(settings)) as reading:
         worker = Worker(settings, reading.annotate, reading, ready_file(settings.state_dir, os.getpid()))
         with _page(settings, worker.health):
             return await worker.run()
-
-
-def _checkpoint(settings: Settings) -> Checkpoint:
-    checkpoint = open_checkpoint(settings.checkpoint)
-    checkpoint.require_heads()
-    return checkpoint
 
 
 class Reading:
@@ -45,8 +40,11 @@ class Reading:
     That is part of what names a finding in the cache, and of every record.
     """
 
-    def __init__(self, settings: Settings, checkpoint: Checkpoint, engine: EngineClient) -> None:
+    def __init__(
+        self, settings: Settings, checkpoint: Checkpoint, finish: Finish, engine: EngineClient
+    ) -> None:
         self._settings, self._checkpoint, self._engine = settings, checkpoint, engine
+        self._finish = finish
         self._cache: Cache | None = None
         self._pipeline: NotePipeline | None = None
 
@@ -62,12 +60,14 @@ class Reading:
         """Returns when the engine has welcomed us. Raises `EngineError` if it does not fit."""
         await self._engine.connect()
         checkpoint = self._checkpoint.in_precision(self._engine.precision)
-        metrics.describe(topics.VERSION, checkpoint.fingerprint, checkpoint.categories)
-        self._cache = _cache(self._settings, checkpoint)
+        identity = self._finish.identity(checkpoint.pipeline)
+        categories = dict.fromkeys(name for _, names in checkpoint.layers for name in names)
+        metrics.describe(topics.VERSION, identity.fingerprint, categories)
+        self._cache = _cache(self._settings, identity.fingerprint)
         to = Destinations(
             self._settings.output_topic, self._settings.dead_letter_topic, self._settings.max_note_bytes
         )
-        self._pipeline = NotePipeline(self._engine, self._cache, checkpoint.pipeline, to)
+        self._pipeline = NotePipeline(self._engine, self._cache, identity, to, self._finish)
 
     async def annotate(self, incoming: Incoming) -> Outgoing:
         """As `NotePipeline.annotate`; only after `connect`."""
@@ -87,20 +87,21 @@ async def _reading(settings: Settings, checkpoint: Checkpoint) -> AsyncIterator[
             "a worker needs to know where its engine listens: set STREAMER_ENGINE_ADDRESS=ipc:///a/path, "
             "the same for `streamer engine`"
         )
-    await _cache(settings, checkpoint).close()  # a setting that cannot be used is refused at once
-    reading = Reading(settings, checkpoint, EngineClient(settings.engine_address, checkpoint))
+    finish = checkpoints.finish(settings, checkpoint)
+    await _cache(settings, checkpoint.fingerprint).close()  # a setting of no use is refused at once
+    reading = Reading(settings, checkpoint, finish, EngineClient(settings.engine_address, checkpoint))
     try:
         yield reading
     finally:
         await reading.close()
 
 
-def _cache(settings: Settings, checkpoint: Checkpoint) -> Cache:
+def _cache(settings: Settings, fingerprint: str) -> Cache:
     secrets = (settings.cache_secret, settings.cache_secret_previous)
     return Cache(
         settings.redis_url,
         [secret.get_secret_value() for secret in secrets if secret is not None],
-        checkpoint.fingerprint,
+        fingerprint,
         settings.cache_ttl_s,
         settings.cache_timeout_ms / 1000,
         metrics.CacheObserver(),

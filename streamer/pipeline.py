@@ -14,7 +14,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from models.assemble import assemble
+from models.assemble import PLAIN, assemble
+from models.finish import Finish
 from models.passages import split
 from models.reader import PassageFault
 from models.sections import find_sections
@@ -65,11 +66,14 @@ class Destinations:
 class NotePipeline:
     """Reads notes with one checkpoint; holds no note between calls, so calls may overlap freely."""
 
-    def __init__(self, engine: Reads, cache: Remembers, identity: Pipeline, to: Destinations) -> None:
+    def __init__(
+        self, engine: Reads, cache: Remembers, identity: Pipeline, to: Destinations, finish: Finish = PLAIN
+    ) -> None:
         self._engine = engine
         self._cache = cache
         self._identity = identity
         self._to = to
+        self._finish = finish
 
     async def annotate(self, incoming: Incoming) -> Outgoing:
         """The one record that answers `incoming`: an annotation, a dead letter or a tombstone.
@@ -91,7 +95,7 @@ class NotePipeline:
         findings, timings = await self._read(passages, _lane(incoming))
         with metrics.stage("assemble"):
             record, encoded = await _off_loop(
-                note, _assemble, note, sections, passages, findings, self._identity, timings
+                note, _assemble, note, sections, passages, findings, self._identity, timings, self._finish
             )
         metrics.entities(record.entities)
         return topics.annotation(incoming, self._to.output_topic, encoded, record.id)
@@ -155,8 +159,9 @@ def _assemble(
     findings: Sequence[Findings],
     identity: Pipeline,
     timings: Timings,
+    finish: Finish,
 ) -> tuple[Annotation, bytes]:
-    record = assemble(note, sections, passages, findings, identity, timings)
+    record = assemble(note, sections, passages, findings, identity, timings, finish=finish)
     return record, msgspec.json.encode(record)
 
 

@@ -44,6 +44,13 @@ class Settings(BaseSettings):
         le=100,
         description="points of F1 that int8 may lose, as measured by `streamer accept`",
     )
+    heads: str | None = Field(
+        None, description="of the checkpoint to read with, comma separated; none: all but embedding"
+    )
+    terminologies: str | None = Field(
+        None, description="CSV files of codes, comma separated, asked before those that ship"
+    )
+    phi_thresholds: Path | None = Field(None, description="how sure an identifier must be, by category")
     workers: int = Field(1, ge=1, le=256, description="worker processes of `streamer run`")
     engine_address: str | None = Field(None, description="ipc:// socket that engine and workers share")
     token_budget: int | None = Field(

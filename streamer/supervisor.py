@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from models import acceptance
 from models.checkpoint import open_checkpoint
 from models.errors import EngineError
-from streamer import brokers, logs, metrics
+from streamer import brokers, checkpoints, logs, metrics
 from streamer import settings as configuration
 from streamer.children import REFUSED, Child, Job, ready_file
 from streamer.endpoints import Health
@@ -93,6 +93,7 @@ def run_engine(settings: Settings) -> int:
                 settings.device,
                 precision=settings.precision,
                 accept_loss=settings.accept_loss,
+                heads=checkpoints.wanted(settings),
                 budget=settings.token_budget,
                 observer=metrics.EngineObserver(),
                 ready=ready,

@@ -60,7 +60,7 @@ def read(text: str) -> Findings:
     axes = ("negative", "none", "subject", "current")
     cue = (Cue("negation", Span(0, 1)),) if number % 2 else ()
     mention = Mention(Span(0, len(text)), "PROBLEM", number % 100 / 100, axes, (0.5, 1.0, 0.25, 0.75), cue)
-    return Findings((mention,) * (number % 4), (Classified("note_type", (("Cardiology", 0.5),)),))
+    return Findings((mention,) * (number % 4), (Classified("note_type", (0.5, 0.25)),))
 
 
 class Reader:

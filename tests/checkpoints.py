@@ -129,8 +129,8 @@ def streamer_folder(folder: Path, seed: int = 0, **changes: Any) -> Path:
 
     encoder, heads = load(source)
     tensors = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
-    assert heads.spans is not None
-    tensors |= {f"heads.tokens.{name}": t for name, t in heads.spans.state_dict().items()}  # type: ignore[attr-defined]
+    (spans,) = heads.spans
+    tensors |= {f"heads.tokens.{name}": t for name, t in spans.state_dict().items()}  # type: ignore[attr-defined]
     save_quantised(tensors, folder / "weights.safetensors")
     source.tokenizer.save(str(folder / "tokenizer.json"))
     for path in (folder / "source").iterdir():

@@ -100,8 +100,7 @@ def result(future: Future[Answers]) -> list[Answer]:
 
 def own_rows(batch: Projected, rows: Tensor | None = None) -> list[Tensor]:
     """`rows` of each window's tokens, without [CLS] and [SEP], as they lie; else what the spans head gave."""
-    whole = batch.spans if rows is None else rows
-    assert whole is not None
+    whole = batch.spans[0] if rows is None else rows
     return [whole[a + 1 : b - 1] for a, b in pairwise([0, *batch.ends.tolist()])]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from models.heads.assertion import SIZES, Assertion
+from models.heads.relations import BUCKETS, Relations
 from models.heads.token_classes import TokenClasses
 
 Float = NDArray[np.float32]
@@ -88,6 +91,38 @@ def assertion(head: Assertion, hidden: Float, spans: Int) -> Float:
     logits = _linear(head.axes, np.maximum(_linear(head.mix, means), 0))
     axes = np.split(logits.astype(np.float64), np.cumsum(SIZES)[:-1], 1)
     return np.concatenate([np.exp(log_softmax(axis)) for axis in axes], 1).astype(np.float32)
+
+
+def relations(head: Relations, hidden: Float, spans: Int, names: Sequence[str]) -> tuple[Int, Float]:
+    """Every pair of spans on its own; see `models.heads.relations`. `names`: of the spans' categories."""
+    first = {name: names.index(name) for name in head.kinds if name in names}
+    kinds = {number: head.kinds.index(name) for name, number in first.items()}
+    known = [n for n, span in enumerate(spans.tolist()) if span[2] in kinds]
+    source, target, between = np.split(_linear(head.tokens, hidden), 3, 1)
+    found, sure = [], []
+    for one, i in enumerate(known):
+        for other, j in enumerate(known):
+            (a, b, kind), (c, d, kind2) = spans[i].tolist(), spans[j].tolist()
+            gap = (min(b, d), max(min(b, d), a, c))
+            fits = head.joins[:, kinds[kind], kinds[kind2]]
+            left, right = (spans[i], spans[j]) if one < other else (spans[j], spans[i])
+            if i == j or abs(one - other) > head.nearest or right[0] - left[1] > head.reach or not fits.any():
+                continue
+            middle = between[slice(*gap)].mean(0) if gap[0] < gap[1] else np.zeros(between.shape[1])
+            step = int(np.searchsorted(BUCKETS, gap[1] - gap[0], side="right")) + (a <= c) * (
+                len(BUCKETS) + 2
+            )
+            said = (
+                source[a:b].mean(0) + target[c:d].mean(0) + middle + head.apart.weight[step].detach().numpy()
+            )
+            said += head.types.weight[kinds[kind] * len(head.kinds) + kinds[kind2]].detach().numpy()
+            rows = np.maximum(said, 0)[None].astype(np.float32)
+            logits = _linear(head.scores, np.maximum(_linear(head.mix, rows), 0))[0]
+            probability = 1 / (1 + np.exp(-logits.astype(np.float64)))
+            for category in np.flatnonzero(fits & (probability >= head.thresholds)).tolist():
+                found.append((i, j, category))
+                sure.append(probability[category])
+    return np.array(found, np.int32).reshape(-1, 3), np.array(sure, np.float32)
 
 
 def classes(projected: Float, owned: Int, independent: bool) -> Float:

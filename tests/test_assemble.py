@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.assemble import SECTION_CONFIDENCE, assemble, without_duplicates
+from models.assemble import assemble
+from models.finish import Finish
+from models.mentioned import SECTION_CONFIDENCE, without_duplicates
 from models.passages import split
 from models.sections import find_sections, is_known
 from models.types import (
@@ -21,6 +23,7 @@ from models.types import (
     Pipeline,
     RecordWarning,
     Span,
+    Task,
 )
 from tests.records import PIPELINE, TIMINGS, mention, read, words
 
@@ -151,7 +154,8 @@ def test_of_overlapping_mentions_of_one_category_the_surest_stays() -> None:
     sure, longer, early = mention(4, 6, confidence=0.9), mention(0, 5), mention(0, 3)
     other = mention(3, 6, "ANATOMY", 0.2)
     unsure = mention(5, 9, confidence=0.3)
-    kept = without_duplicates([unsure, early, longer, sure, other, sure])
+    mentions = [unsure, early, longer, sure, other, sure]
+    kept = [mentions[number] for number in without_duplicates(mentions)]
     assert longer in kept, "of two equally sure ones the longer stays"
     assert other in kept, "another category is no duplicate"
     assert early not in kept
@@ -211,11 +215,12 @@ def test_a_negation_cue_leaves_the_sections_rule_alone() -> None:
 def test_labels_of_passages_become_labels_of_the_note_by_length() -> None:
     def finder(passage: Passage) -> Findings:
         first = "HPI" in passage.text
-        return Findings(classified=(Classified("kind", (("a", 1.0 if first else 0.0), ("b", 0.5))),))
+        return Findings(classified=(Classified("kind", (1.0 if first else 0.0, 0.5)),))
 
     text = "HPI: 123456789.\n\nPLAN: 12345678901234567890."
     weights = [len(p.text) for p in split(text, find_sections(text))]
-    (classification,) = read(Note(id="n", text=text), finder).classifications
+    finish = Finish((Task("kind", ("a", "b")),))
+    (classification,) = read(Note(id="n", text=text), finder, finish=finish).classifications
     assert classification.task == "kind"
     assert {label.label: label.confidence for label in classification.labels} == {
         "b": 0.5,

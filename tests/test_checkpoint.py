@@ -33,7 +33,7 @@ def test_our_layout_opens_with_all_it_says(ours: Path) -> None:
 
     assert (checkpoint.name, checkpoint.version, checkpoint.layout) == ("tiny", "1", "streamer")
     assert checkpoint.encoder.hidden_size == 64
-    assert checkpoint.categories == ("PROBLEM", "DRUG")
+    assert checkpoint.layers == (("entities", ("PROBLEM", "DRUG")),)
     assert checkpoint.window == 34
     assert len(checkpoint.fingerprint) == 16
     assert checkpoint.fingerprint == open_checkpoint(ours).fingerprint
@@ -180,7 +180,7 @@ def test_a_hugging_face_folder_opens_as_it_is(tmp_path: Path) -> None:
     checkpoint = open_checkpoint(huggingface_folder(tmp_path / "my-model", labels=BILOU))
 
     assert (checkpoint.name, checkpoint.layout) == ("my-model", "huggingface")
-    assert checkpoint.categories == ("PROBLEM", "DRUG")
+    assert checkpoint.layers == (("entities", ("PROBLEM", "DRUG")),)
     assert checkpoint.window == 96
     assert not checkpoint.word_start[vocabulary().index("##ing")]
     assert checkpoint.word_start[vocabulary().index("pain")]
@@ -252,7 +252,7 @@ def test_a_hub_name_stands_for_its_folder(tmp_path: Path, monkeypatch: pytest.Mo
         return str(folder)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
-    assert open_checkpoint("emilyalsentzer/Bio_ClinicalBERT").categories == ("PROBLEM", "DRUG")
+    assert open_checkpoint("emilyalsentzer/Bio_ClinicalBERT").layers == (("entities", ("PROBLEM", "DRUG")),)
     assert asked == ["emilyalsentzer/Bio_ClinicalBERT"]
 
 

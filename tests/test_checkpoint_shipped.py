@@ -34,7 +34,7 @@ def record() -> Iterator[Annotation]:
 
 def test_it_is_whole_and_small() -> None:
     checkpoint = open_checkpoint()
-    assert (checkpoint.name, checkpoint.categories) == ("clinical-mini", CATEGORIES)
+    assert (checkpoint.name, dict(checkpoint.layers)["entities"]) == ("clinical-mini", CATEGORIES)
     assert sum(path.stat().st_size for path in DEFAULT.iterdir()) <= LARGEST
 
 

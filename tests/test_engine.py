@@ -26,7 +26,7 @@ from tests.engines import gated, own_rows, passage, result, same
 def brute_force(checkpoint: Checkpoint, own: Passage) -> Answer:
     """Every window of a passage alone in its batch, put together token by token."""
     forward = Forward(checkpoint, "cpu")
-    head = cast(TokenClasses, forward.heads.spans)
+    head = cast(TokenClasses, forward.heads.spans[0])
     rows = []
     for window in cut(len(own[0]), checkpoint.window - 2, checkpoint.overlap):
         seen = forward([(own[0][window.start : window.stop], own[1][window.start : window.stop])])

@@ -61,7 +61,7 @@ async def test_what_is_wrong_is_refused_with_a_reason_and_the_engine_lives_on(
     async with serving(engine, checkpoint, folder) as (worker,):
         early = await worker.ask(wire.Read(1, "routine"), *good)
         assert early == wire.Refused(0, "say Hello first", final=False)
-        assert "protocol 9: this engine speaks 1" in (await worker.ask(wire.Hello(9, "x"))).reason
+        assert "protocol 9: this engine speaks 2" in (await worker.ask(wire.Hello(9, "x"))).reason
         for noise in (
             b"",
             b"\xff\xfe",

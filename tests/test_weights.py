@@ -216,8 +216,8 @@ def test_our_layout_reads_what_it_was_made_from(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_of_head_asks_for_an_update(tmp_path: Path) -> None:
-    folder = streamer_folder(tmp_path, heads=[{"name": "x", "kind": "relations", "labels": []}])
-    with pytest.raises(CheckpointError, match="head kind 'relations' is unknown"):
+    folder = streamer_folder(tmp_path, heads=[{"name": "x", "kind": "poems", "labels": []}])
+    with pytest.raises(CheckpointError, match="head kind 'poems' is unknown"):
         load(open_checkpoint(folder))
 
 

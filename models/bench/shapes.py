@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from models.checkpoint import Checkpoint
+from models.checkpoint import ENTITIES, Checkpoint
 from models.encoder import Encoder
 from models.shape import EncoderConfig
 from models.weights import load
@@ -64,9 +64,9 @@ def twin(checkpoint: Checkpoint, cache: Path) -> Path:
     if checkpoint.layout == "huggingface":
         return checkpoint.folder
     encoder, heads = load(checkpoint)
-    tags = {name.rpartition(".")[2]: tensor for name, tensor in _state(heads.spans).items()}
+    tags = {name.rpartition(".")[2]: tensor for name, tensor in _state(heads.spans[0] if heads.spans else None).items()}
     labels = next((head["labels"] for head in checkpoint.heads if "labels" in head), None)
-    labels = labels or ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in checkpoint.categories)]
+    labels = labels or ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in dict(checkpoint.layers)[ENTITIES])]
 
     def write(folder: Path) -> None:
         save_file(_renamed(encoder.state_dict(), tags), folder / "model.safetensors", {"format": "pt"})

@@ -100,7 +100,7 @@ class Relations(nn.Module):
             return np.zeros((0, 3), np.int32), np.zeros(0, np.float32)
         probability = self.judge(projected, spans, kinds, pairs).double().sigmoid().float().cpu().numpy()
         fits = self.joins[:, kinds[pairs[:, 0]], kinds[pairs[:, 1]]].T
-        row, category = np.nonzero(fits & (probability >= self.thresholds))
+        row, category = np.nonzero(fits & ~(probability < self.thresholds))  # what is no number, too
         found = np.column_stack([pairs[row], category]).astype(np.int32)
         return found, probability[row, category]
 

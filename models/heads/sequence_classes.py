@@ -23,7 +23,7 @@ class SequenceClasses(nn.Module):
         self.classifier = nn.Linear(width, len(labels))
         self.task = task
         self.labels = tuple(labels)
-        self._independent = independent
+        self.independent = independent
 
     @classmethod
     def build(cls, width: int, settings: Settings) -> SequenceClasses:
@@ -37,7 +37,7 @@ class SequenceClasses(nn.Module):
     def read(self, projected: Tensor) -> Float:
         """See `ClassesHead.read`."""
         own = projected.double()  # a row of any length has the same bits in every company, once rounded
-        probabilities = own.sigmoid() if self._independent else own.softmax(1)
+        probabilities = own.sigmoid() if self.independent else own.softmax(1)
         result: Float = probabilities.float().cpu().numpy()
         return result
 
