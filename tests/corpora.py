@@ -31,6 +31,7 @@ T3\tHistory 23 33\tprior gout
 T4\tDisease_disorder 29 33\tgout
 T5\tSign_symptom 41 45\tpain
 E1\tSign_symptom:T5
+A1\tPOLARITY E1 NEG
 T6\tFamily_history 47 68\tHis mother had asthma
 T7\tDisease_disorder 62 68\tasthma
 T8\tMedication 70 77\tAspirin

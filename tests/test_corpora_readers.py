@@ -76,7 +76,8 @@ def test_maccrobat_s_types_and_what_is_unknown_in_it(documents: Documents) -> No
 def test_maccrobat_s_history_and_family(documents: Documents) -> None:
     (document,) = documents["maccrobat", "9"]
     by_text = {document.text[s.start : s.end]: pinned(s.axes) for s in document.spans}
-    assert by_text["gout"] == ["none", "subject", "past"]  # "no" is near: nothing is said of certainty
+    assert by_text["gout"] == ["positive/positivePossible", "none", "subject", "past"]  # a hedge is near
+    assert by_text["pain"] == ["negative", "none", "subject", "current"]
     assert by_text["asthma"] == ["none", "other"]
     assert by_text["Aspirin"] == ["positive", "none", "subject", "current"]
     assert by_text["60-year-old"] == ["positive", "none", "subject", "current"]  # as any age

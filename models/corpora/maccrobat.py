@@ -32,6 +32,12 @@ MACCROBAT = {
 MODIFIED = frozenset(RELATIONS) - {"ADVERSE_EFFECT_OF", "TREATS"}
 """Relations that MODIFY stands for."""
 _MODIFY = re.compile(r"R\d+\tMODIFY Arg1:(\w+) Arg2:(\w+)")
+_POLARITY = re.compile(r"A\d+\tPOLARITY (\w+) (\w+)")
+POLARITY = {
+    "NEG": ("negative",), "POS": ("positive",), "MAYBE_POS": ("positivePossible",),
+    "MAYBE_NEG": ("negativePossible",),
+    "UNCERTAIN": ("positivePossible", "neutralPossible", "negativePossible"),
+}  # fmt: skip
 JUDGED_CATEGORIES = frozenset({"DISEASE", "SIGN_OR_SYMPTOM", "MEDICATION", "THERAPEUTIC_PROCEDURE"})
 UNJUDGED_CATEGORIES = frozenset(
     {"DATE", "TIME", "AGE", "SEX", "DOSAGE", "ROUTE", "FREQUENCY", "DURATION"}
@@ -45,6 +51,7 @@ def read_maccrobat(folder: Path) -> Iterator[Document]:
         text = path.read_text(encoding="utf-8")
         annotations = path.with_suffix(".ann").read_text(encoding="utf-8")
         rows = _brat_spans(annotations)
+        polarity = _polarities(annotations)
         past = [pieces for kind, pieces in rows.values() if kind == "History"]
         family = [pieces for kind, pieces in rows.values() if kind == "Family_history"]
         labelled: dict[str, Labelled] = {}
@@ -52,7 +59,7 @@ def read_maccrobat(folder: Path) -> Iterator[Document]:
             start, end = pieces[0][0], pieces[-1][1]
             known = MACCROBAT.get(kind) if len(pieces) == 1 else None
             if known is not None:
-                judged = _maccrobat_axes(text, known, start, end, past, family)
+                judged = _maccrobat_axes(text, known, start, end, past, family, polarity.get(name, ()))
                 labelled[name] = Labelled(start, end, frozenset({known}), judged)
             else:  # also History and Family_history: what they cover is often not labelled any further
                 labelled[name] = Labelled(start, end, ANYTHING)
@@ -75,13 +82,26 @@ def _brat_spans(annotations: str) -> dict[str, tuple[str, list[tuple[int, int]]]
     return rows
 
 
+def _polarities(annotations: str) -> dict[str, tuple[str, ...]]:
+    """By name of a span: what its POLARITY leaves open of its certainty; that of an event is its span's."""
+    stands_for = _events(annotations)
+    said = {}
+    for line in annotations.splitlines():
+        found = _POLARITY.match(line)
+        if found:
+            said[stands_for.get(found[1], found[1])] = POLARITY[found[2]]
+    return said
+
+
+def _events(annotations: str) -> dict[str, str]:
+    """By name of an event, that of the span that it stands for."""
+    events = (line.partition("\t") for line in annotations.splitlines() if line.startswith("E"))
+    return {name: what.split()[0].partition(":")[2] for name, _, what in events}
+
+
 def _related(annotations: str, labelled: dict[str, Labelled], kept: set[Place]) -> Iterator[Related]:
     """MODIFY, whose category its two ends say; both may be events, which stand for their spans."""
-    stands_for = {name: name for name in labelled}
-    for line in annotations.splitlines():
-        if line.startswith("E"):
-            name, _, what = line.partition("\t")
-            stands_for[name] = what.split()[0].partition(":")[2]
+    stands_for = {name: name for name in labelled} | _events(annotations)
     seen = set()
     for line in annotations.splitlines():
         found = _MODIFY.match(line)
@@ -110,17 +130,19 @@ def _maccrobat_axes(
     end: int,
     past: list[list[tuple[int, int]]],
     family: list[list[tuple[int, int]]],
+    certainty: tuple[str, ...],
 ) -> Axes:
-    """Weak evidence: what lies in a History or Family_history span; and unhedged concepts as plain ones."""
+    """`certainty` as the corpus has it; else positive, if need be only possibly so. Weak evidence beside it:
+    what lies in a History or Family_history span."""
     if category in UNJUDGED_CATEGORIES:
         return PLAIN
     if category not in JUDGED_CATEGORIES:
         return axes()
     if _lies_in(start, end, family):
         return axes("none", "other")
-    values = ["none", "subject"]
-    if not HEDGED.search(_sentence(text, start, end)):
-        values.append("positive")
+    values = ["none", "subject", *(certainty or ("positive",))]
+    if not certainty and HEDGED.search(_sentence(text, start, end)):
+        values.append("positivePossible")
     values.append("past" if _lies_in(start, end, past) else "current")
     return axes(*values)
 
