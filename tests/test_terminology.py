@@ -18,6 +18,7 @@ from models.terminology import (
     ALIAS,
     PREFERRED,
     RELATED,
+    SEEN,
     SHIPPED,
     Concept,
     Terminology,
@@ -83,8 +84,7 @@ def test_a_damaged_file_that_ships_is_said_to_be_one(tmp_path: Path, damage: str
             Concept,
             st.text("AB12", min_size=1, max_size=3),
             st.text("abc ", min_size=1, max_size=5),
-            st.lists(st.text("abcé", min_size=1, max_size=3), max_size=3).map(tuple),
-            st.lists(st.text("abcé", min_size=1, max_size=3), max_size=3).map(tuple),
+            *[st.lists(st.text("abcé", min_size=1, max_size=3), max_size=3).map(tuple)] * 3,
         ),
         unique_by=lambda concept: concept.code,
     ),
@@ -105,9 +105,9 @@ def test_what_is_packed_is_read_as_it_was_in_whatever_order(
 
 
 def test_how_a_name_belongs_to_its_code() -> None:
-    terminology = Terminology.of("X", [Concept("1", "one", ("uno",), ("I", "uno"))])
+    terminology = Terminology.of("X", [Concept("1", "one", ("uno",), ("I", "uno"), ("ones", "I"))])
     assert list(zip(terminology.names, terminology.kinds.tolist(), strict=True)) == [
-        ("one", PREFERRED), ("uno", ALIAS), ("I", RELATED),
+        ("one", PREFERRED), ("uno", ALIAS), ("I", RELATED), ("ones", SEEN),
     ]  # fmt: skip
 
 

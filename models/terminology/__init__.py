@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from models.terminology.own import Reading, read_own
 from models.terminology.shipped import SHIPPED, load_shipped
-from models.terminology.terms import ALIAS, PREFERRED, RELATED, Concept, Terminology, TerminologyError
+from models.terminology.terms import ALIAS, PREFERRED, RELATED, SEEN, Concept, Terminology, TerminologyError
 
 __all__ = [
-    "ALIAS", "PREFERRED", "RELATED", "SHIPPED", "Concept", "Reading", "Terminology", "TerminologyError",
-    "load_shipped", "read_own",
+    "ALIAS", "PREFERRED", "RELATED", "SEEN", "SHIPPED", "Concept", "Reading", "Terminology",
+    "TerminologyError", "load_shipped", "read_own",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from models.terminology.terms import Concept, Terminology, TerminologyError
 
+COLUMNS = 5
 FOLDER = Path(__file__).parents[1] / "terminologies"
 _PROBLEMS = frozenset({"DISEASE", "SIGN_OR_SYMPTOM"})
 SHIPPED: dict[str, frozenset[str]] = {
@@ -25,30 +26,34 @@ def load_shipped(folder: Path = FOLDER) -> tuple[Terminology, ...]:
 
 
 def read_packed(path: Path, system: str, categories: frozenset[str] | None) -> Terminology:
-    """Lines of code, name, aliases, related names; tabs between the four, "|" between names."""
+    """Lines of code, name, aliases, related names, names seen; tabs between the five, "|" between names."""
     try:
         text = gzip.decompress(path.read_bytes()).decode("utf-8")
-        concepts = [_concept(*line.split("\t")) for line in text.split("\n")[:-1]]
-    except (OSError, EOFError, zlib.error, ValueError, TypeError):
+        codes, names, *others = _columns(text)
+    except (OSError, EOFError, zlib.error, ValueError):
         raise TerminologyError(f"{path}: missing or damaged; install Streamer again") from None
-    return Terminology.of(system, concepts, categories)
+    split = [[each.split("|") if each else () for each in column] for column in others]
+    return Terminology.of_columns(system, codes, names, split, categories)
 
 
-def _concept(code: str, name: str, aliases: str, related: str) -> Concept:
-    return Concept(code, name, _names(aliases), _names(related))
-
-
-def _names(joined: str) -> tuple[str, ...]:
-    return tuple(joined.split("|")) if joined else ()
+def _columns(text: str) -> list[tuple[str, ...]]:
+    lines = text.split("\n")[:-1]
+    columns: list[tuple[str, ...]] = [()] * COLUMNS
+    if lines:
+        columns = list(zip(*(line.split("\t") for line in lines), strict=True))
+    if len(columns) != COLUMNS:
+        raise ValueError("another number of columns")
+    return columns
 
 
 def pack(concepts: list[Concept]) -> bytes:
     """What `read_packed` reads: the same bytes for the same concepts, in whatever order they come."""
     lines = []
     for concept in sorted(concepts):
-        aliases = sorted(set(concept.aliases) - {concept.name})
-        related = sorted(set(concept.related) - {concept.name, *aliases})
-        fields = (concept.code, concept.name, "|".join(aliases), "|".join(related))
+        known, fields = {concept.name}, [concept.code, concept.name]
+        for names in (concept.aliases, concept.related, concept.seen):
+            fields.append("|".join(sorted(set(names) - known)))
+            known.update(names)
         if any(mark in part for part in fields for mark in "\t\n\r") or "|" in concept.name:
             raise ValueError(f"a name of {concept.code} holds a mark that separates names")
         lines.append("\t".join(fields) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from models.errors import CheckpointError
 
-PREFERRED, ALIAS, RELATED = 0, 1, 2
-"""How a name belongs to its code: as its own name, as another name for the same, or as words that mostly mean
-it (an abbreviation, a brand, a narrower synonym)."""
+PREFERRED, ALIAS, RELATED, SEEN = 0, 1, 2, 3
+"""How a name belongs to its code: as its own name, as another name for the same, as words that mostly mean it
+(an abbreviation, a brand, a narrower synonym), or as words that annotators of texts took to mean it."""
 
 
 class TerminologyError(CheckpointError):
@@ -29,6 +29,16 @@ class Concept(NamedTuple):
     name: str
     aliases: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+
+
+def _without_doubles(concept: Concept) -> list[list[str]]:
+    """Its other names by kind, each once, ascending."""
+    known, kinds = {concept.name}, []
+    for names in (concept.aliases, concept.related, concept.seen):
+        kinds.append(sorted(set(names) - known))
+        known.update(names)
+    return kinds
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,23 +62,34 @@ class Terminology:
     ) -> Terminology:
         """In whatever order they come, the same terminology. No code may come twice."""
         ordered = sorted(concepts)
-        names = [concept.name for concept in ordered]
-        owners, kinds = list(range(len(ordered))), [PREFERRED] * len(ordered)
-        for index, concept in enumerate(ordered):
-            seen = {concept.name}
-            for kind, others in ((ALIAS, concept.aliases), (RELATED, concept.related)):
-                for name in sorted(set(others) - seen):
-                    names.append(name)
-                    owners.append(index)
-                    kinds.append(kind)
-                seen.update(others)
-        return cls(
+        return cls.of_columns(
             system,
             tuple(concept.code for concept in ordered),
-            tuple(names),
-            np.array(owners, np.int32),
-            np.array(kinds, np.uint8),
+            tuple(concept.name for concept in ordered),
+            list(zip(*(_without_doubles(concept) for concept in ordered), strict=True)),
             categories,
+        )
+
+    @classmethod
+    def of_columns(
+        cls,
+        system: str,
+        codes: tuple[str, ...],
+        preferred: tuple[str, ...],
+        others: Sequence[Sequence[Sequence[str]]],
+        categories: frozenset[str] | None = None,
+    ) -> Terminology:
+        """`codes` ascending, their `preferred` names, and by kind of `others` from `ALIAS` on, for each code,
+        names that are not yet its own, ascending."""
+        names, owners, kinds = list(preferred), list(range(len(codes))), [PREFERRED] * len(codes)
+        for kind, column in enumerate(others, ALIAS):
+            for owner, more in enumerate(column):
+                if more:
+                    names += more
+                    owners += [owner] * len(more)
+                    kinds += [kind] * len(more)
+        return cls(
+            system, codes, tuple(names), np.array(owners, np.int32), np.array(kinds, np.uint8), categories
         )
 
     def covers(self, category: str) -> bool:
