@@ -13,12 +13,18 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from models.corpora.folders import read_all
+from models.corpora.scheme import held_out
+from models.evaluation.linking import read_cross_references
 from models.terminology.shipped import FOLDER, SHIPPED, pack
 from models.terminology.terms import Concept
+from models.training.seen import with_seen
 
 LONGEST = 80
 """Characters of a name; longer ones are structural formulas in words."""
 ADDITIONS = FOLDER / "additions.tsv"
+CORPORA = ("bc5cdr", "ncbi-disease")
+HELD_OUT_SEED, HELD_OUT_SHARE = "clinical-mini-1", 0.1
 
 _TAGS = re.compile(
     r"\s*(?:\((?:disorder|morphologic abnormality|finding|qualifier value)\)|\[(?:dup|Ambiguous|D)\])"
@@ -40,6 +46,18 @@ def drugbank(root: Path) -> list[Concept]:
 
 
 def disease_ontology(root: Path) -> list[Concept]:
+    """With one correction: favism bears the name of its parent, the deficiency of an enzyme."""
+    return [
+        _favism(concept) if concept.code == "DOID:13628" else concept for concept in _disease_ontology(root)
+    ]
+
+
+def _favism(concept: Concept) -> Concept:
+    """As its cross-references say (MeSH D005236, UMLS C0015702)."""
+    return Concept(concept.code, "favism")
+
+
+def _disease_ontology(root: Path) -> list[Concept]:
     return [
         Concept(
             row["id"],
@@ -96,29 +114,40 @@ def _clean(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def with_additions(system: str, concepts: list[Concept], path: Path = ADDITIONS) -> list[Concept]:
-    """With the related names that `path` adds: lines of system, preferred name, names joined by "|".
+    """With the related names that `path` adds: lines of system, code or preferred name, names joined by "|".
 
-    Raises `ValueError` for a preferred name that is none.
+    Raises `ValueError` for a code or name that is none.
     """
     more: dict[str, list[str]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            of, name, names = line.split("\t")
+            of, target, names = line.split("\t")
             if of == system:
-                more.setdefault(name, []).extend(names.split("|"))
-    unknown = more.keys() - {concept.name for concept in concepts}
+                more.setdefault(target, []).extend(names.split("|"))
+    unknown = more.keys() - {key for concept in concepts for key in (concept.code, concept.name)}
     if unknown:
-        raise ValueError(f"{path}: no preferred names of {system}: {', '.join(sorted(unknown))}")
-    return [concept._replace(related=(*concept.related, *more.get(concept.name, ()))) for concept in concepts]
+        raise ValueError(f"{path}: no codes or names of {system}: {', '.join(sorted(unknown))}")
+    return [
+        concept._replace(related=(*concept.related, *more.get(concept.code, ()), *more.get(concept.name, ())))
+        for concept in concepts
+    ]
 
 
 READERS = {"DRUGBANK": drugbank, "DOID": disease_ontology, "ICD10CM": icd10cm}
 
 
 def build(root: Path, folder: Path) -> None:
-    """Writes one file a system."""
+    """Writes one file a system. Names seen are learned from documents that are not held out."""
+    ontology = read_cross_references(root / "disease-ontology" / "doid.tsv")
+    documents = [
+        document
+        for document in read_all(root, CORPORA)
+        if not held_out(document.id, HELD_OUT_SEED, HELD_OUT_SHARE)
+    ]
     for system in SHIPPED:
         concepts = with_additions(system, READERS[system](root))
+        if system == "DOID":
+            concepts = with_seen(concepts, documents, "DISEASE", ontology.trusted)
         (folder / f"{system.lower()}.tsv.gz").write_bytes(pack(concepts))
 
 
