@@ -43,7 +43,12 @@ RULE_WEIGHT = 0.9
 _WORD = re.compile(r"[^\W_]+(?:['’/-][^\W_]+)*")
 _LINKS = frozenset({"and", "or", "nor", "any", "the", "a", "an", "of"})
 _CLOSED = re.compile(r"\s*(?:[.,;)]|$)")
-_ANSWER = re.compile(r"\s*[:=–-]+\s*")
+_ANSWER = re.compile(r"\s*[:=–-]+\s*|\s+")
+_ANSWERED = re.compile(r"\s*(?:[.,;)\n]|$)|\s{2}|\s[^\W\d_][^:.,;\n]{0,40}:")
+"""After an answer that stands for itself: an end, a gap, or the next thing that is asked for."""
+_ENCLOSED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_SUBORDINATE = re.compile(r".*\b(?:that|if|whether)\s+", re.IGNORECASE | re.DOTALL)
+_QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]")
 
 Judgement = tuple[tuple[str, str, str, str], tuple[float, float, float, float], tuple[Cue, ...]]
 Float = NDArray[np.float64]
@@ -122,7 +127,7 @@ def _combined(probability: Float) -> Float:
 
 def _decide(text: str, spans: Sequence[Span], first: int) -> Decisions:
     """What cues say of the spans, which are numbered from `first` on."""
-    found = phrases.find(text) if spans else {}
+    found = phrases.find(text, spans) if spans else {}
     if not found:
         return {}
     context = _Context(text, spans)
@@ -148,6 +153,36 @@ class _Context:
         self._concepts = [start for start, _ in ordered]
         self._concept_ends = list(accumulate((end for _, end in ordered), max))
         self._words: dict[int, list[int]] = {}
+        self._asides = self._enclosed(text)
+        self._aside_starts = [aside.start for aside in self._asides]
+
+    def _enclosed(self, text: str) -> list[Span]:
+        """What brackets enclose, and quotations that hold a concept: inside the marks, in order."""
+        inside = [Span(found.start() + 1, found.end() - 1) for found in _ENCLOSED.finditer(text)]
+        for found in _QUOTED.finditer(text):
+            after = bisect_left(self._concepts, found.start())
+            if after < len(self._concepts) and self._concepts[after] < found.end():
+                inside.append(Span(found.start() + 1, found.end() - 1))
+        return sorted(inside)
+
+    def aside(self, match: Match, place: int) -> bool:
+        """Whether a phrase is only a part of what was enclosed before `place`: said of nothing outside."""
+        number = bisect_right(self._aside_starts, match.start) - 1
+        if number < 0:
+            return False
+        start, end = self._asides[number].start, self._asides[number].end
+        return match.end <= end < place and (match.start, match.end) != (start, end)
+
+    def subordinate(self, match: Match) -> bool:
+        """Whether a phrase opens a clause that what stands before is said of: "unlikely that he has"."""
+        return _SUBORDINATE.fullmatch(self.text, max(0, match.start - 9), match.start) is not None
+
+    def answers(self, match: Match) -> bool:
+        """Whether a phrase is what a concept before it was asked for, as "no" in "Fever: no"."""
+        concept = bisect_left(self._concepts, match.start) - 1
+        gap = "" if concept < 0 else self.text[self._concept_ends[concept] : match.start]
+        asked = _ANSWER.fullmatch(gap) is not None
+        return asked and _ANSWERED.match(self.text, match.end) is not None
 
     def sentence(self, place: int) -> int:
         """The number of the sentence there."""
@@ -193,7 +228,7 @@ class _Cues:
         """From a concept outwards: the first cue that reaches it and is not stopped on the way."""
         stopped: frozenset[str] = frozenset()
         for match in self._outwards(span, self._context.sentences[sentence], forwards=forwards):
-            cues, stops, _ = match.effect
+            cues, stops = match.effect.cues, match.effect.stops
             gap = (span.end, match.start) if forwards else (match.end, span.start)
             for cue in cues:
                 if cue.kind not in stopped and self._faces(cue, match, gap, forwards):
@@ -201,6 +236,8 @@ class _Cues:
                     if distance <= _reach(cue, forwards):
                         column = _COLUMN[self._axis, cue.value]
                         return _Decision(column, cue.kind, Span(match.start, match.end), distance)
+            if not stops or self._context.subordinate(match):
+                continue
             if "any" in stops:
                 return None
             stopped |= stops
@@ -213,14 +250,23 @@ class _Cues:
             return iter(matches[bisect_left(starts, span.end) : bisect_left(starts, limit)])
         limit = max(sentence.start, span.start - FARTHEST)
         before = matches[bisect_left(starts, limit) : bisect_left(starts, span.start)]
-        return (match for match in reversed(before) if match.end <= span.start)
+        return (
+            match
+            for match in reversed(before)
+            if match.end <= span.start and not self._context.aside(match, span.start)
+        )
 
     def _faces(self, cue: Action, match: Match, gap: tuple[int, int], forwards: bool) -> bool:
         """Whether a concept on this side of the cue may be meant."""
         if cue.place == "answer":
-            return forwards and _ANSWER.fullmatch(self._context.text, *gap) is not None
+            answered = _ANSWER.fullmatch(self._context.text, *gap) is not None
+            return forwards and answered and self._context.answers(match)
+        if match.effect.answers and not forwards and self._context.answers(match):
+            return False
         if cue.place == "adjacent":
             return not forwards
+        if cue.place == "joined":
+            return forwards and self._context.text[slice(*gap)].isspace()
         if cue.place not in ("between", "after" if forwards else "before"):
             return False
         return not match.effect.either_way or forwards == bool(_CLOSED.match(self._context.text, match.end))

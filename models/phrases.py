@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import ahocorasick
 
-from models.types import AXES
+from models.types import AXES, Span
 
 AXIS_OF = {
     "negation": "certainty", "uncertainty": "certainty", "history": "temporality", "future": "temporality",
@@ -41,12 +41,14 @@ class Action(NamedTuple):
 class Effect(NamedTuple):
     """What a phrase does on one axis. `cues` may decide; `stops`: the kinds whose reach it ends.
 
-    `either_way`, such as "likely": before a comma it looks back, before a word it looks ahead.
+    `either_way`, such as "likely": before a comma it looks back, before a word it looks ahead. `answers`: it
+    may be all that is said, as "no" in "Fever: no".
     """
 
     cues: tuple[Action, ...]
     stops: frozenset[str]
     either_way: bool
+    answers: bool
 
 
 class Match(NamedTuple):
@@ -57,13 +59,18 @@ class Match(NamedTuple):
     effect: Effect
 
 
-def find(text: str) -> dict[str, list[Match]]:
-    """By axis: its phrases in order, not overlapping; only of axes on which some phrase is a cue."""
+def find(text: str, concepts: Sequence[Span] = ()) -> dict[str, list[Match]]:
+    """By axis: its phrases in order, not overlapping; only of axes on which some phrase is a cue.
+
+    What reaches into a concept is none: in "no [change in vision]" there is no "no change in".
+    """
     folded, shifts = _folded(text)
+    begins = sorted(concept.start for concept in concepts)
     found = []
     for last, (length, effects) in _phrases().iter(folded):
         start, end = last + 1 - length, last + 1
-        if not (_inside_word(folded, start) or _inside_word(folded, end)):
+        words = not (_inside_word(folded, start) or _inside_word(folded, end))
+        if words and not shifts.reaches(start, end, begins):
             found.append((start, end, effects))
     telling = {axis for _, _, effects in found for axis, effect in effects.items() if effect.cues}
     matches: dict[str, dict[int, Match]] = {axis: {} for axis in telling}
@@ -93,6 +100,11 @@ class _Shifts:
         if len(self._by) == 1:
             return match
         return Match(self._place(match.start), self._place(match.end - 1) + 1, match.effect)
+
+    def reaches(self, start: int, end: int, places: Sequence[int]) -> bool:
+        """Whether one of the places of the text as it was, in order, lies between here."""
+        after = bisect_right(places, self._place(start))
+        return after < len(places) and places[after] <= self._place(end - 1)
 
     def _place(self, place: int) -> int:
         return place + self._by[bisect_right(self._from, place) - 1]
@@ -153,4 +165,5 @@ def _phrases() -> Any:
 def _effect(actions: Sequence[Action]) -> Effect:
     cues = tuple(action for action in actions if action.place not in ("stop", "pseudo"))
     stops = frozenset(action.kind for action in actions if action.place == "stop")
-    return Effect(cues, stops, {"before", "after"} <= {action.place for action in cues})
+    places = {action.place for action in cues}
+    return Effect(cues, stops, {"before", "after"} <= places, "answer" in places)

@@ -182,7 +182,7 @@ def test_the_table_is_well_formed() -> None:
     values = {value for names in AXES.values() for value in names} | {"-"}
     for kind, place, value, phrase in rows:
         assert kind in {*phrases.AXIS_OF, "any"}
-        assert place in {"before", "after", "adjacent", "answer", "between", "pseudo", "stop"}
+        assert place in {"before", "after", "adjacent", "answer", "between", "joined", "pseudo", "stop"}
         assert value in values
         assert phrase == " ".join(phrase.lower().split())
     assert len({(kind, place, phrase) for kind, place, _, phrase in rows}) == len(rows)
