@@ -206,6 +206,16 @@ def test_what_one_terminology_knows_another_does_not_guess() -> None:
     assert [link.system for link in alone(Linker([one, two]), "gestational trophoblastic disease")] == ["TWO"]
 
 
+def test_ones_own_terminology_is_asked_for_what_is_like_a_name_that_others_know() -> None:
+    house = Terminology.of("HOUSE", [Concept("h", "palmoplantar keratoderma")])
+    other = Terminology.of(
+        "OTHER", [Concept("o", "palmoplantar keratodermas of the young", ("palmoplantar keratodermia",))]
+    )
+    links = alone(Linker([house, other]), "palmoplantar keratodermia")
+    assert [(link.system, link.score > 0.7) for link in links] == [("OTHER", True), ("HOUSE", True)]
+    assert [link.system for link in alone(Linker([other, house]), "palmoplantar keratodermia")] == ["OTHER"]
+
+
 def test_a_table_says_who_is_asked() -> None:
     one = Terminology.of("ONE", [Concept("a", "fever")], frozenset({"DISEASE"}))
     two = Terminology.of("TWO", [Concept("b", "fever")], frozenset({"MEDICATION"}))

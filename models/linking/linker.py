@@ -13,7 +13,7 @@ from pathlib import Path
 
 from models.linking.abbreviations import definitions
 from models.linking.index import Index
-from models.linking.search import search
+from models.linking.search import by_likeness, by_name
 from models.terminology import Terminology, TerminologyError, load_shipped, read_own
 from models.types import Link, Span
 
@@ -26,7 +26,8 @@ LONGEST = 200
 CACHED = 1 << 15
 """Mentions whose links are remembered."""
 KNOWN, DOUBTFUL = 0.9, 0.7
-"""Where a terminology knows a name so well, what others only find like it, with less, is left out."""
+"""Where a terminology knows a name so well, those after it are not asked for what is like it; nor is any link
+with less than the second given."""
 SURE = 0.75
 """Score of what the note says an abbreviation means, from which on nothing else is asked."""
 BY_DEFINITION = 0.98
@@ -40,7 +41,7 @@ Mention = tuple[Span, str]
 
 
 class Linker:
-    """Makes links of mentions; `models/terminologies/README.md` says how fast. Threads may share one."""
+    """Makes links of mentions; docs/terminology.md says how well and how fast. Threads may share one."""
 
     def __init__(
         self,
@@ -112,34 +113,37 @@ class Linker:
 
     def _search(self, name: str, category: str) -> tuple[Link, ...]:
         """Of each system its best, then the best of all others, at most `most`; ordered by score."""
-        found = [
-            (rank, order, link)
-            for order, index in enumerate(self._asked(category))
-            for rank, link in enumerate(self._links(index, name, category))
-        ]
-        best = max((link.score for _, _, link in found), default=0.0)
-        if best >= KNOWN:
-            found = [each for each in found if each[2].score >= DOUBTFUL]
-        found.sort(key=lambda each: (each[0] > 0, -each[2].score, each[1], each[0]))
+        asked = self._asked(category)
+        by_index, best = [], 0.0
+        for index in asked:
+            found = by_name(index, name, category, self._most)
+            if not found and best < KNOWN:
+                found = by_likeness(index, name, category, self._most)
+            best = max(best, found[0].score if found else 0.0)
+            by_index.append(found)
+        least = self._floor if best < KNOWN else max(self._floor, DOUBTFUL)
+        ranked = sorted(
+            (rank > 0, -candidate.score, order, rank, candidate.owner)
+            for order, found in enumerate(by_index)
+            for rank, candidate in enumerate(found)
+            if candidate.score >= least
+        )
         kept: dict[tuple[str, str], tuple[float, int, int, Link]] = {}
-        for rank, order, link in found:
-            kept.setdefault((link.system, link.code), (-link.score, order, rank, link))
-        first = list(kept.values())[: self._most]
-        return tuple(link for *_, link in sorted(first, key=lambda each: each[:3]))
-
-    def _links(self, index: Index, name: str, category: str) -> list[Link]:
-        terminology = index.terminology
-        return [
-            Link(terminology.system, terminology.codes[owner], terminology.names[owner], score)
-            for owner, score in search(index, name, category, self._most)
-            if score >= self._floor
-        ]
+        for _, score, order, rank, owner in ranked:
+            link = _link(asked[order].terminology, owner, -score)
+            kept.setdefault((link.system, link.code), (score, order, rank, link))
+        first = sorted(list(kept.values())[: self._most], key=lambda each: each[:3])
+        return tuple(link for *_, link in first)
 
     def _asked(self, category: str) -> list[Index]:
         systems = self._table.get(category)
         if systems is None:
             return [index for index in self._indices if index.terminology.covers(category)]
         return [index for system in systems for index in self._indices if index.terminology.system == system]
+
+
+def _link(terminology: Terminology, owner: int, score: float) -> Link:
+    return Link(terminology.system, terminology.codes[owner], terminology.names[owner], score)
 
 
 def _scaled(links: tuple[Link, ...]) -> tuple[Link, ...]:

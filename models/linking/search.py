@@ -37,25 +37,34 @@ class Candidate(NamedTuple):
     score: float
 
 
-def search(index: Index, name: str, category: str, most: int) -> list[Candidate]:
-    """At most `most`, best first; each code once."""
-    kind = kind_of(category)
+def by_name(index: Index, name: str, category: str, most: int) -> list[Candidate]:
+    """What is called so, in some form. At most `most`, best first; each code once."""
     plain, words = forms.plain(name), forms.words(name)
     hits = index.exact.of(plain)
     if hits or not words:
         return _ranked(index, hits, words, 1.0, most)
-    if kind == "drug":
-        plain = _DOSE.sub(" ", plain)
-        words = forms.words(plain) or words
-    whole = _by_name(index, words, kind, most)
-    if whole or not rules(kind).classes.isdisjoint(words):
-        return whole
+    kind = kind_of(category)
+    return _by_name(index, forms.words(_dosed(plain, kind)) or words, kind, most)
+
+
+def by_likeness(index: Index, name: str, category: str, most: int) -> list[Candidate]:
+    """What is called like it, or like a part of it, where nothing is called so."""
+    kind = kind_of(category)
+    plain = _dosed(forms.plain(name), kind)
+    words = forms.words(plain)
+    if not words or not rules(kind).classes.isdisjoint(words):
+        return []
     return max(
         _by_parts(index, plain, kind, most),
         _by_looks(index, words, kind, most),
         _by_piece(index, words, kind, most),
         key=lambda found: found[0].score if found else 0.0,
     )
+
+
+def _dosed(plain: str, kind: Kind) -> str:
+    """A drug without its dose."""
+    return _DOSE.sub(" ", plain) if kind == "drug" else plain
 
 
 def _by_name(index: Index, words: Sequence[str], kind: Kind, most: int) -> list[Candidate]:

@@ -7,8 +7,10 @@ out, and said to be, line by line.
 from __future__ import annotations
 
 import csv
+import gc
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,37 +48,51 @@ def read_own(path: Path) -> Reading:
     Raises `TerminologyError`: unreadable, not UTF-8, no such header, one code with two names, nothing usable.
     """
     left_out: list[str] = []
-    rows = list(_usable(path, left_out))
+    with _without_collecting():
+        rows = _together(path, _usable(path, left_out))
+        terminologies = _grouped(rows)
     if not rows:
         raise TerminologyError(f"{path}: no row with a code and a name; nothing can be linked to it")
-    groups: dict[tuple[str, frozenset[str] | None], list[Concept]] = {}
-    for group in _by_code(path, rows):
-        aliases = tuple(sorted({alias for row in group for alias in row.aliases}))
-        first = group[0]
-        concept = Concept(first.code, first.name, aliases)
-        groups.setdefault((first.system, first.categories), []).append(concept)
-    ordered = sorted(groups.items(), key=lambda item: (item[0][0], sorted(item[0][1] or ())))
-    terminologies = tuple(Terminology.of(system, each, kept) for (system, kept), each in ordered)
     return Reading(terminologies, tuple(left_out))
 
 
-def _by_code(path: Path, rows: list[_Row]) -> list[list[_Row]]:
-    """Rows of each code of a system. Two of one code must agree but for their aliases."""
-    groups: dict[tuple[str, str], list[_Row]] = {}
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """A million small tuples are made, none of them part of a cycle: to look for cycles takes longer."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _grouped(rows: Iterable[_Row]) -> tuple[Terminology, ...]:
+    groups: dict[tuple[str, frozenset[str] | None], list[Concept]] = {}
     for row in rows:
-        groups.setdefault((row.system, row.code), []).append(row)
-    clashes = [
-        f"line {row.line} ({row.code}, as in line {group[0].line})"
-        for group in groups.values()
-        for row in group[1:]
-        if (row.name, row.categories) != (group[0].name, group[0].categories)
-    ]
+        groups.setdefault((row.system, row.categories), []).append(Concept(row.code, row.name, row.aliases))
+    ordered = sorted(groups.items(), key=lambda item: (item[0][0], sorted(item[0][1] or ())))
+    return tuple(Terminology.of(system, each, kept) for (system, kept), each in ordered)
+
+
+def _together(path: Path, rows: Iterable[_Row]) -> list[_Row]:
+    """One row for each code of a system. Those of one code must agree but for their aliases."""
+    found: dict[tuple[str, str], _Row] = {}
+    clashes = []
+    for row in rows:
+        first = found.setdefault((row.system, row.code), row)
+        if (row.name, row.categories) != (first.name, first.categories):
+            clashes.append(f"line {row.line} ({row.code}, as in line {first.line})")
+        elif row is not first:
+            aliases = tuple({*first.aliases, *row.aliases})
+            found[row.system, row.code] = first._replace(aliases=aliases)
     if clashes:
         raise TerminologyError(
             f"{path}: one code with two names or two choices of categories in {_some(clashes)}; "
             "keep one row a code and move its other names to `aliases`"
         )
-    return list(groups.values())
+    return list(found.values())
 
 
 def _some(places: list[str]) -> str:
@@ -89,12 +105,15 @@ def _usable(path: Path, left_out: list[str]) -> Iterator[_Row]:
     try:
         header = [column.strip().lower() for column in next(reader, [])]
         _check_header(path, header)
+        cell_of = _picker(header)
         for cells in reader:
-            if not any(cell.strip() for cell in cells):
+            if not any(map(str.strip, cells)):
                 continue
-            reason = _fault(header, cells)
+            code, name, *others = cell_of(cells)
+            code, name = code.strip(), " ".join(name.split())
+            reason = _fault(code, name, len(cells), len(header))
             if reason is None:
-                yield _row(path, reader.line_num, dict(zip(header, cells, strict=False)))
+                yield _row(reader.line_num, code, name, others, path)
             else:
                 left_out.append(f"line {reader.line_num}: {reason}; left out")
     except csv.Error as error:
@@ -125,28 +144,37 @@ def _check_header(path: Path, header: list[str]) -> None:
         )
 
 
-def _fault(header: list[str], cells: list[str]) -> str | None:
+def _picker(header: list[str]) -> Callable[[list[str]], list[str]]:
+    """Cells in the order of `COLUMNS`; what a row does not have is empty."""
+    places = [header.index(column) if column in header else len(header) for column in COLUMNS]
+
+    def picked(cells: list[str]) -> list[str]:
+        padded = [*cells[: len(header)], *[""] * (1 + max(0, len(header) - len(cells)))]
+        return [padded[place] for place in places]
+
+    return picked
+
+
+def _fault(code: str, name: str, cells: int, columns: int) -> str | None:
     """Why a row says nothing; None if it does."""
-    if len(cells) > len(header):
-        return f"{len(cells)} cells under {len(header)} columns (quote names that hold commas)"
-    cell = dict(zip(header, cells, strict=False))
-    if not cell.get("code", "").strip():
+    if cells > columns:
+        return f"{cells} cells under {columns} columns (quote names that hold commas)"
+    if not code:
         return "no code"
-    name = " ".join(cell.get("name", "").split())
     if not name:
         return "no name"
     return f"a name of more than {LONGEST} characters" if len(name) > LONGEST else None
 
 
-def _row(path: Path, line: int, cell: dict[str, str]) -> _Row:
-    categories = frozenset(_split(cell.get("categories", "")))
+def _row(line: int, code: str, name: str, others: list[str], path: Path) -> _Row:
+    aliases, system, categories = others
     return _Row(
         line,
-        cell["code"].strip(),
-        " ".join(cell["name"].split()),
-        tuple(alias for alias in _split(cell.get("aliases", "")) if len(alias) <= LONGEST),
-        cell.get("system", "").strip() or path.stem,
-        categories or None,
+        code,
+        name,
+        tuple(alias for alias in _split(aliases) if len(alias) <= LONGEST) if aliases else (),
+        system.strip() or path.stem,
+        (frozenset(_split(categories)) or None) if categories else None,
     )
 
 
