@@ -16,15 +16,16 @@ from models.annotator import Annotator
 from models.checkpoint import open_checkpoint
 from models.errors import CheckpointError
 from models.training import evaluate, precisions
-from models.training.config import Held, TrainConfig, read_config
-from models.training.train import Progress, run, schedule
+from models.training.config import Held, Sizes, TrainConfig, read_config
+from models.training.progress import Progress, schedule
+from models.training.train import run
 from tests.checkpoints import huggingface_folder
 from tests.corpora import data_root
 
 CONFIG = TrainConfig(
     name="tiny", version="1", corpora={"bc5cdr": 1, "maccrobat": 1, "phee": 1, "negex": 1},
     held_out=Held("s", 0.0), tokens=8000, batch_tokens=400, window=40, overlap=8, synthetic=5, save_every=2,
-    warm_up=2, assertion_hidden=8, threads=1,
+    warm_up=2, sizes=Sizes(8, 8, 8), threads=1, surrogates=0, mixed=False,
 )  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def test_another_seed_gives_other_weights(place: Path, finished: tuple[Path, lis
 def test_what_was_trained_is_a_checkpoint_that_annotates(finished: tuple[Path, list[Progress]]) -> None:
     checkpoint = open_checkpoint(finished[0])
     assert (checkpoint.name, checkpoint.version, checkpoint.layout) == ("tiny", "1", "streamer")
-    assert len(checkpoint.categories) == 19
+    assert len(dict(checkpoint.layers)["entities"]) == 19
     assert checkpoint.dictionary is not None
     text = "The patient takes aspirin."
     with Annotator(checkpoint, "cpu") as annotator:
@@ -129,7 +130,7 @@ def test_evaluation_counts_every_corpus(place: Path, finished: tuple[Path, list[
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
-    rates = [schedule(step, CONFIG) for step in range(CONFIG.steps + 1)]
+    rates = [schedule(step, CONFIG.steps, CONFIG.warm_up) for step in range(CONFIG.steps + 1)]
     assert rates[:3] == [0.5, 1.0, 1.0]
     assert rates[-1] == 0
     assert all(a > b for a, b in pairwise(rates[2:]))

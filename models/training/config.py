@@ -73,6 +73,12 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     mixed: bool = True
     """bf16 products where the machine is faster in them."""
     save_every: int = 200
+    validate_every: int = 0
+    """Steps between two looks at documents that are not learned from; 0: as often as weights are saved."""
+    patience: int = 0
+    """Looks without a better figure after which a run ends, with the best weights; 0: it runs to its end."""
+    accumulate: int = 1
+    """Batches whose gradients make one step."""
     threads: int = 0
     """Cores to use; 0: leave it to torch."""
 

@@ -32,17 +32,17 @@ class Material:
         config: TrainConfig,
     ) -> None:
         self._config, self._scheme, self._notes = config, scheme, notes
-        self._preparer = Preparer(tokenizer, dictionary, scheme)
-        self._examples = {name: self._preparer.prepare(own) for name, own in documents.items()}
+        self.preparer = Preparer(tokenizer, dictionary, scheme)
+        self._examples = {name: self.preparer.prepare(own) for name, own in documents.items()}
         everything = [document for own in documents.values() for document in own]
         self._concepts = concepts(everything) if config.synthetic else None
         pieces = ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
-        self._special = Special(*(tokenizer.token_to_id(piece) or 0 for piece in pieces))
+        self.special = Special(*(tokenizer.token_to_id(piece) or 0 for piece in pieces))
 
     @property
     def tables(self) -> dict[str, Tensor]:
         """By layer, bool [tag sets, tags]: what the tag numbers of the batches so far stand for."""
-        return {layer: sets.table() for layer, sets in self._preparer.sets.items()}
+        return {layer: sets.table() for layer, sets in self.preparer.sets.items()}
 
     def batches(self, skip: int) -> Iterator[Batch]:
         """Batch after batch without end, the first `skip` left out; the same ones for the same seed."""
@@ -53,7 +53,7 @@ class Material:
             for own in batches(drawn, config.batch_tokens, chance):
                 if step >= skip:
                     stream = random.Random(f"{config.seed}:{step}")
-                    yield collate(own, self._special, self._scheme, config.masked, stream)
+                    yield collate(own, self.special, self._scheme, config.masked, stream)
                 step += 1
             epoch += 1
 
@@ -65,7 +65,7 @@ class Material:
             whole = config.whole.get(name, 0.0)
             for example in _times(examples, config.corpora.get(name, 1.0), chance):
                 drawn += bundles(example, limit, config.longest, whole, chance)
-        for example in self._preparer.prepare(self._made_up(epoch)):
+        for example in self.preparer.prepare(self._made_up(epoch)):
             drawn += bundles(example, limit, config.longest, 0.0, chance)
         return drawn
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands after a step. `loss`: a running mean; `eta`: seconds left; `parts`: by task."""
+    """Where a run stands after a step. `loss`: a running mean; `eta`: seconds left; `parts`: by task;
+    `dev`: figures on what is not learned from, if they were just taken."""
 
     step: int
     steps: int
@@ -16,6 +17,7 @@ class Progress:
     tokens_per_second: float
     eta: float
     parts: Mapping[str, float] = field(default_factory=dict)
+    dev: Mapping[str, float] = field(default_factory=dict)
 
 
 def schedule(step: int, steps: int, warm_up: int) -> float:

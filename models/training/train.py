@@ -6,11 +6,13 @@ batches are drawn from seeds, so that a run that was cut off and goes on ends wi
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+import msgspec
 import torch
 from torch import nn
 
@@ -28,7 +30,9 @@ from models.training.material import Material
 from models.training.model import Model, weighted
 from models.training.progress import Progress, schedule
 from models.training.quicker import quicker
+from models.training.run import Run
 from models.training.scheme import shipped, tasks_of
+from models.training.validation import Validation
 
 STATE = "training.pt"
 NOTES = ("mtsamples", "aci-bench")
@@ -66,7 +70,7 @@ def run(
         documents, _notes(root, config), start.tokenizer, FeatureDictionary(names), scheme, config
     )
     model = Model(start, scheme, config.sizes, quicker(config.mixed))
-    train(model, material, config, folder / STATE, on_progress)
+    train(model, Loop(material, config, folder / STATE), on_progress)
     finished = export(model, start, names, config, folder / "checkpoint")
     record(finished, figures=evaluate.run(finished, root, config=config).figures())
     precisions.run(finished, root, config)
@@ -106,39 +110,68 @@ def _require_room(start: Checkpoint, config: TrainConfig) -> None:
         raise CheckpointError(f"{start.name} sees {most} tokens; lower `window` or `longest`")
 
 
-def train(
-    model: Model,
-    material: Material,
-    config: TrainConfig,
-    state: Path,
-    on_progress: Callable[[Progress], None],
-) -> None:
-    """Steps from where `state` was saved, or from the first, to the last; `state` is saved on the way."""
+@dataclass(frozen=True)
+class Loop:
+    """What a run goes round with. `state`: where it is saved on the way; `validation`: looked at between;
+    `history`: one JSON object a look, {"step", "loss", "parts", "dev"}."""
+
+    material: Material
+    config: TrainConfig
+    state: Path
+    validation: Validation | None = None
+    history: Path | None = None
+
+
+def train(model: Model, loop: Loop, on_progress: Callable[[Progress], None]) -> None:
+    """Steps from where the state was saved, or from the first, to the last; or to where nothing gets better,
+    and then the best weights are put back."""
+    config = loop.config
     optimizer = torch.optim.AdamW(_groups(model, config), weight_decay=config.weight_decay, fused=True)
     rates = [group["lr"] for group in optimizer.param_groups]
-    done, running = _restore(model, optimizer, state)
-    parts: dict[str, float] = {}
+    run = Run.restored(model, optimizer, loop.state)
+    first, parts = run.step, dict[str, float]()
     began, seen = time.monotonic(), 0
+    batches = loop.material.batches(skip=first * config.accumulate)
     model.train()
-    for step, batch in enumerate(material.batches(skip=done), start=done):
-        if step >= config.steps:
-            break
+    while run.step < config.steps and not run.stopped(config.patience):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * schedule(step, config.steps, config.warm_up)
-        losses = model.losses(batch, material.tables)
-        loss = weighted(losses, config)
+            group["lr"] = rate * schedule(run.step, config.steps, config.warm_up)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        for batch in islice(batches, config.accumulate):
+            losses = model.losses(batch, loop.material.tables)
+            loss = weighted(losses, config)
+            (loss / config.accumulate).backward()  # type: ignore[no-untyped-call]
+            seen += batch.tokens
+            run.loss = _smooth(run.loss, loss.item(), run.step)
+            parts = {
+                name: _smooth(parts.get(name, own.item()), own.item(), run.step)
+                for name, own in losses.items()
+            }
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        running = _smooth(running, loss.item(), step)
-        parts = {name: _smooth(parts.get(name, own.item()), own.item(), step) for name, own in losses.items()}
-        seen += batch.tokens
+        run.step += 1
+        dev = _looked(model, loop, run, parts)
+        if run.step % config.save_every == 0 or run.step == config.steps:
+            run.save(model, optimizer, loop.state)
         speed = seen / (time.monotonic() - began)
-        left = (config.steps - step - 1) * (seen / (step + 1 - done)) / speed
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            _save(model, optimizer, step + 1, running, state)
-        on_progress(Progress(step + 1, config.steps, running, speed, left, parts))
+        left = (config.steps - run.step) * (seen / (run.step - first)) / speed
+        on_progress(Progress(run.step, config.steps, run.loss, speed, left, parts, dev))
+    run.put_back(model, loop.state)
+
+
+def _looked(model: Model, loop: Loop, run: Run, parts: Mapping[str, float]) -> Mapping[str, float]:
+    """At the documents that are not learned from, if it is time to."""
+    every = loop.config.validate_every or loop.config.save_every
+    if loop.validation is None or (run.step % every and run.step != loop.config.steps):
+        return {}
+    dev = loop.validation(model)
+    if run.better(sum(dev.values()) / max(1, len(dev))):
+        run.keep(model, loop.state)
+    if loop.history is not None:
+        line = {"step": run.step, "loss": run.loss, "parts": dict(parts), "dev": dev}
+        with loop.history.open("ab") as file:
+            file.write(msgspec.json.encode(line) + b"\n")
+    return dev
 
 
 def _smooth(before: float, now: float, step: int) -> float:
@@ -151,22 +184,3 @@ def _groups(model: Model, config: TrainConfig) -> list[dict[str, object]]:
     ids = {id(p) for p in slow}
     fast = [p for p in model.parameters() if id(p) not in ids]
     return [{"params": slow, "lr": config.encoder_rate}, {"params": fast, "lr": config.head_rate}]
-
-
-def _save(model: Model, optimizer: torch.optim.Optimizer, step: int, loss: float, path: Path) -> None:
-    """Atomic: a run that dies while saving leaves the last state whole."""
-    part = path.with_suffix(".part")
-    torch.save(
-        {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "loss": loss}, part
-    )
-    os.replace(part, path)
-
-
-def _restore(model: Model, optimizer: torch.optim.Optimizer, path: Path) -> tuple[int, float]:
-    """Steps done before, and the running loss then."""
-    if not path.exists():
-        return 0, 0.0
-    saved = torch.load(path, weights_only=True)
-    model.load_state_dict(saved["model"])
-    optimizer.load_state_dict(saved["optimizer"])
-    return int(saved["step"]), float(saved["loss"])

@@ -9,19 +9,23 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.corpora.scheme import Document
 from models.heads.assertion import SIZES, Assertion
 from models.heads.entities import Entities
 from models.heads.relations import Relations
 from models.heads.text_classes import TextClasses
 from models.training.batch import Batch, Special, collate
+from models.training.config import TrainConfig
 from models.training.examples import Example, Preparer
 from models.training.losses import grouped_logsumexp
+from models.training.material import Material
 from models.training.model import Model, pool
 from models.training.windows import Bundle, batches, bundles
 
@@ -67,6 +71,19 @@ class Validation:
             ]
             for name, own in examples.items()
         }
+
+    @classmethod
+    def of(
+        cls,
+        material: Material,
+        documents: Mapping[str, Sequence[Document]],
+        word_start: NDArray[np.bool_],
+        config: TrainConfig,
+    ) -> Self:
+        """Of documents by corpus, prepared as the material is."""
+        preparer = material.preparer
+        examples = {name: preparer.prepare(own) for name, own in documents.items()}
+        return cls(preparer, examples, material.special, word_start, config.window - 2, config.longest)
 
     @torch.no_grad()
     def __call__(self, model: Model) -> dict[str, float]:
