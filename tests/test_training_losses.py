@@ -1,8 +1,6 @@
-"""Partial labels: the loss against brute force, and which tags a label leaves open."""
+"""What a batch costs, against brute force."""
 
 from __future__ import annotations
-
-import random
 
 import numpy as np
 import pytest
@@ -10,18 +8,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.checkpoint import open_checkpoint
-from models.features import FeatureDictionary
+from models.corpora.scheme import CATEGORIES
 from models.heads.assertion import SIZES, Assertion
 from models.heads.entities import Entities
-from models.training import examples
-from models.training.losses import assertion_loss, entities_loss, marginal
-from models.corpora.scheme import ANYTHING, CATEGORIES, MEDICATION, PROBLEM, Document, Labelled, axes
-from models.types import AXES
-from tests.checkpoints import huggingface_folder
-
-K = len(CATEGORIES)
-NAMES = ["O", *(f"B-{c}" for c in CATEGORIES), *(f"I-{c}" for c in CATEGORIES)]
+from models.heads.relations import Relations
+from models.heads.text_classes import TextClasses
+from models.training.batch import Paired
+from models.training.losses import (
+    PAIRS_A_SPAN,
+    TOKENS_A_SPAN,
+    assertion_loss,
+    class_loss,
+    grouped_logsumexp,
+    marginal,
+    marginal_loss,
+    relation_losses,
+)
+from tests.learned import NAMES
 
 
 @settings(deadline=None)
@@ -43,18 +46,19 @@ def test_what_is_wholly_open_teaches_nothing() -> None:
     assert logits.grad.abs().max() < 1e-6
 
 
-def test_entities_loss_looks_at_labelled_tokens_only() -> None:
+def test_spans_cost_what_labelled_tokens_do_a_token_of_the_batch() -> None:
     torch.manual_seed(0)
     head, hidden = Entities(4, CATEGORIES), torch.randn(5, 4)
     table = torch.zeros(2, len(NAMES), dtype=torch.bool)
     table[0, 0] = table[1, 1:3] = True
     tags = torch.tensor([-1, 0, 1, 0, -1])
     probability = head.project(hidden).softmax(1)
-    expected = -(probability[1, 0].log() + probability[2, 1:3].sum().log() + probability[3, 0].log()) / 3
-    assert entities_loss(head, hidden, tags, table).item() == pytest.approx(expected.item(), rel=1e-5)
+    expected = -(probability[1, 0].log() + probability[2, 1:3].sum().log() + probability[3, 0].log()) / 5
+    assert marginal_loss(head, hidden, tags, table).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert marginal_loss(head, hidden, torch.full((5,), -1), table).item() == 0
 
 
-def test_assertion_loss_sums_axes_over_what_is_left_open() -> None:
+def test_assertion_sums_axes_over_what_is_left_open() -> None:
     torch.manual_seed(0)
     head, hidden = Assertion(4, 6), torch.randn(7, 4)
     values = torch.zeros(1, sum(SIZES), dtype=torch.bool)
@@ -63,80 +67,66 @@ def test_assertion_loss_sums_axes_over_what_is_left_open() -> None:
     parts = torch.split(head.judge(head.project(hidden)[2:5].mean(0, keepdim=True)), list(SIZES), 1)
     certainty, conditionality, _, temporality = (part.softmax(1)[0] for part in parts)
     expected = -(certainty[:2].sum().log() + conditionality[0].log() + temporality[0].log())
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+    assert loss.item() == pytest.approx(expected.item() * TOKENS_A_SPAN / 7, rel=1e-4)
     assert assertion_loss(head, hidden, torch.zeros(0, 2, dtype=torch.long), values[:0]).item() == 0
 
 
-@pytest.fixture(scope="module")
-def preparer(tmp_path_factory: pytest.TempPathFactory) -> examples.Preparer:
-    base = open_checkpoint(huggingface_folder(tmp_path_factory.mktemp("base"), "BertModel"))
-    return examples.Preparer(base.tokenizer, FeatureDictionary([]))
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=20), st.integers(0, 99))
+def test_grouped_logsumexp_is_that_of_each_group(groups: list[int], seed: int) -> None:
+    names = sorted(set(groups))
+    which = torch.tensor([names.index(group) for group in groups])
+    values = torch.randn(len(groups), generator=torch.Generator().manual_seed(seed)) * 20
+    expected = [values[which == n].logsumexp(0).item() for n in range(len(names))]
+    assert grouped_logsumexp(values, which, len(names)).tolist() == pytest.approx(
+        expected, rel=1e-5, abs=1e-5
+    )
 
 
-def open_tags(preparer: examples.Preparer, document: Document) -> list[set[str]]:
-    (example,) = preparer.prepare([document])
-    table = preparer.sets.table()
-    return [{name for name, yes in zip(NAMES, table[row], strict=True) if yes} for row in example.tags]
+def relations() -> tuple[Relations, torch.Tensor, Paired]:
+    torch.manual_seed(0)
+    head = Relations(4, 6, ("r", "s"), ("A", "B"), np.ones((2, 2, 2), np.bool_))
+    paired = Paired(
+        spans=np.array([[0, 2], [3, 4], [5, 7]], np.int32),
+        kinds=np.array([0, 1, 0], np.int32),
+        pairs=np.array([[0, 1], [1, 0], [2, 1]]),
+        wanted=torch.tensor([[True, False], [False, False], [False, True]]),
+        known=torch.tensor([[True, False], [True, True], [False, False]]),
+        groups=torch.tensor([0, -1, 0]),
+        whole=torch.tensor([True]),
+        relation=torch.tensor([1]),
+    )
+    return head, torch.randn(9, 4), paired
 
 
-def test_tags_of_a_corpus_that_covers_some_categories(preparer: examples.Preparer) -> None:
-    spans = (Labelled(3, 13, PROBLEM), Labelled(14, 21, MEDICATION))
-    tags = open_tags(preparer, Document("c", "1", "no chest pain aspirin has", spans, PROBLEM | MEDICATION))
-    begin, inside = ({f"{p}-DISEASE", f"{p}-SIGN_OR_SYMPTOM"} for p in "BI")
-    hidden = {f"{p}-{c}" for p in "BI" for c in PROBLEM | MEDICATION}
-    assert tags == [set(NAMES) - hidden, begin, inside, {"B-MEDICATION"}, set(NAMES) - hidden]
+def test_relations_cost_what_known_pairs_do_and_documents_what_any_of_their_pairs_says() -> None:
+    head, hidden, paired = relations()
+    logits = head.judge(head.project(hidden), paired.spans, paired.kinds, paired.pairs)
+    losses = relation_losses(head, hidden, paired)
+    known = -(logits[0, 0].sigmoid().log() + (1 - logits[1].sigmoid()).log().sum())
+    assert losses["relations"].item() == pytest.approx(
+        known.item() * TOKENS_A_SPAN / PAIRS_A_SPAN / 9, rel=1e-4
+    )
+    whole = -torch.logsumexp(logits[[0, 2], 1], 0).sigmoid().log()
+    assert losses["documents"].item() == pytest.approx(whole.item() * TOKENS_A_SPAN / 9, rel=1e-4)
+    assert {name: loss.item() for name, loss in relation_losses(head, hidden, None).items()} == {
+        "relations": 0, "documents": 0
+    }  # fmt: skip
 
 
-def test_tags_of_a_corpus_that_covers_nothing(preparer: examples.Preparer) -> None:
-    tags = open_tags(preparer, Document("c", "1", "no aspirin has pain", (Labelled(3, 10, MEDICATION),)))
-    assert tags == [set(NAMES), {"B-MEDICATION"}, set(NAMES) - {"I-MEDICATION"}, set(NAMES)]
-
-
-def test_an_unknown_span_is_open_where_all_is_covered(preparer: examples.Preparer) -> None:
-    document = Document("c", "1", "no aspirin pain", (Labelled(3, 10, ANYTHING),), frozenset(CATEGORIES))
-    assert open_tags(preparer, document) == [{"O"}, set(NAMES), {"O"}]
-
-
-def test_a_span_that_starts_inside_a_word_takes_the_whole_piece(preparer: examples.Preparer) -> None:
-    document = Document("c", "1", "has pains no", (Labelled(4, 8, PROBLEM),), PROBLEM)
-    tags = open_tags(preparer, document)
-    assert tags[1] == {"B-DISEASE", "B-SIGN_OR_SYMPTOM"}
-    assert "O" in tags[2]  # the piece "##s" lies behind the span
-
-
-@settings(deadline=None)
-@given(st.integers(1, 40), st.integers(4, 30), st.integers(0, 9))
-def test_passages_cover_a_document_once(sentences: int, limit: int, seed: int) -> None:
-    sizes = [random.Random(seed + n).randint(1, 12) for n in range(sentences)]
-    cuts = tuple(np.cumsum([0, *sizes]).tolist())
-    zeros = np.zeros(cuts[-1], np.int32)
-    example = examples.Example(zeros, zeros.astype(np.uint8), zeros, (), cuts)
-    windows = examples.passages(example, limit, random.Random(seed))
-    assert [w.start for w in windows] == [0, *(w.stop for w in windows[:-1])]
-    assert windows[-1].stop == cuts[-1]
-    assert all(0 < w.stop - w.start <= limit for w in windows)
-
-
-def test_a_batch_keeps_windows_and_judged_spans_together(preparer: examples.Preparer) -> None:
-    judged = (Labelled(3, 13, PROBLEM, axes("negative")),)
-    (example,) = preparer.prepare([Document("c", "1", "no chest pain. Patient has fever.", judged, PROBLEM)])
-    windows = [examples.Window(example, 0, 4), examples.Window(example, 4, 8), examples.Window(example, 0, 4)]
-    batch = examples.collate(windows, 2, 3, random.Random(0))
-    assert batch.lengths == [6, 6, 6]
-    assert batch.ids[[0, 6, 12]].tolist() == [2, 2, 2]
-    assert batch.ids[[5, 11, 17]].tolist() == [3, 3, 3]
-    assert (batch.tags[[0, 5, 6, 11, 12, 17]] == -1).all()
-    assert batch.spans.tolist() == [[2, 4], [14, 16]]
-    assert batch.ids[2:4].tolist() == example.ids[1:3].tolist()
-    negative = AXES["certainty"].index("negative")
-    assert batch.values[0, :5].tolist() == [n == negative for n in range(5)]
-    assert batch.values[0, 5:].all()
-
-
-def test_batches_hold_every_window_once_within_the_budget(preparer: examples.Preparer) -> None:
-    zeros = np.zeros(30, np.int32)
-    example = examples.Example(zeros, zeros.astype(np.uint8), zeros, (), (0, 30))
-    windows = [examples.Window(example, n, n + 1 + n % 7) for n in range(20)]
-    drawn = examples.batches(windows, 20, random.Random(3))
-    assert sorted((w.start, w.stop) for batch in drawn for w in batch) == [(w.start, w.stop) for w in windows]
-    assert all(sum(w.stop - w.start + 2 for w in batch) <= 20 for batch in drawn)
+@pytest.mark.parametrize("independent", [True, False])
+def test_a_text_in_several_windows_is_classified_by_their_mean(independent: bool) -> None:
+    torch.manual_seed(0)
+    head = TextClasses(2, "t", "abc", independent, 5)
+    pooled, sizes, bundle = torch.randn(3, 4), torch.tensor([10, 30, 24]), torch.tensor([0, 1, 0])
+    wanted = torch.tensor([[False, True, False], [True, False, False]])
+    loss = class_loss(head, pooled, sizes, bundle, wanted, torch.tensor([True, False]))
+    logits = head.project(pooled)
+    mean = (10 * logits[0] + 24 * logits[2]) / 34
+    if independent:
+        probability = mean.sigmoid()
+        expected = -(probability[1].log() + (1 - probability[[0, 2]]).log().sum())
+    else:
+        expected = -mean.softmax(0)[1].log()
+    assert loss.item() == pytest.approx(expected.item() * TOKENS_A_SPAN / 64, rel=1e-4)
+    assert class_loss(head, pooled, sizes, bundle, wanted, torch.tensor([False, False])).item() == 0
