@@ -1,0 +1,74 @@
+"""Relations and codes in a record: by id, between entities that are in it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.finish import Finish
+from models.linking import Linker
+from models.phi import shipped_thresholds
+from models.types import Findings, Marked, Mention, Note, Span, Tie
+from tests.records import mention, read
+
+TEXT = "PLAN: Aspirin 81 mg daily for chest pain."
+ASPIRIN, DOSE, PAIN = (6, 13), (14, 19), (30, 40)
+
+
+def found(*mentions: Mention, ties: tuple[Tie, ...] = (), marked: tuple[Marked, ...] = ()) -> Findings:
+    return Findings(mentions, ties=ties, marked=marked)
+
+
+def mentions() -> tuple[Mention, ...]:
+    return mention(*DOSE, "DOSAGE"), mention(*ASPIRIN, "MEDICATION"), mention(*PAIN, "SIGN_OR_SYMPTOM")
+
+
+def test_relations_name_their_ends_by_id() -> None:
+    ties = (Tie("DOSAGE_OF", 0, 1, 0.87654), Tie("TREATS", 1, 2, 0.5))
+    record = read(Note(id="n", text=TEXT), lambda _: found(*mentions(), ties=ties))
+    by_id = {entity.id: entity.text for entity in record.entities}
+    assert [(r.category, by_id[r.source], by_id[r.target], r.confidence) for r in record.relations] == [
+        ("TREATS", "Aspirin", "chest pain", 0.5), ("DOSAGE_OF", "81 mg", "Aspirin", 0.877)
+    ]  # fmt: skip
+    again = read(Note(id="n", text=TEXT), lambda _: found(*mentions(), ties=ties))
+    assert again.relations == record.relations
+    assert read(Note(id="m", text=TEXT), lambda _: found(*mentions(), ties=ties)).relations[0].id not in {
+        relation.id for relation in record.relations
+    }
+
+
+def test_a_relation_with_a_mention_that_is_dropped_is_none() -> None:
+    doubled = (*mentions(), mention(7, 13, "MEDICATION", 0.2))
+    ties = (Tie("DOSAGE_OF", 0, 3, 0.9), Tie("DOSAGE_OF", 0, 1, 0.8))
+    (relation,) = read(Note(id="n", text=TEXT), lambda _: found(*doubled, ties=ties)).relations
+    assert relation.confidence == 0.8
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=8), st.integers(0, 5))
+def test_every_end_of_a_relation_is_an_entity_of_the_record(pairs: list[tuple[int, int]], count: int) -> None:
+    every = [mention(n * 3, n * 3 + 4, "AB"[n % 2]) for n in range(count)]
+    ties = tuple(Tie("R", a, b, 0.5) for a, b in pairs if a < count and b < count)
+    record = read(Note(id="n", text="x" * 40), lambda _: found(*every, ties=ties))
+    known = {entity.id for entity in record.entities}
+    assert all(relation.source in known and relation.target in known for relation in record.relations)
+    assert len({relation.id for relation in record.relations}) == len(set(record.relations))
+
+
+def test_entities_have_codes_where_a_terminology_knows_them() -> None:
+    record = read(Note(id="n", text=TEXT), lambda _: found(*mentions()), finish=Finish(linker=Linker.load()))
+    links = {entity.text: [link.system for link in entity.links] for entity in record.entities}
+    assert links["Aspirin"] == ["DRUGBANK"] or links["Aspirin"][0] == "DRUGBANK"
+    assert links["81 mg"] == []
+
+
+def test_identifiers_are_looked_for_where_there_are_thresholds() -> None:
+    text = "Seen by Dr. Quackenbush. Quackenbush agrees. SSN 219-09-9999."
+    marked = (Marked(Span(12, 23), "NAME", 0.9),)
+    finish = Finish(thresholds=shipped_thresholds())
+    record = read(
+        Note(id="n", text=text), lambda p: found(marked=marked) if "Dr" in p.text else found(), finish=finish
+    )
+    said = {(text[own.span.start : own.span.end], own.category) for own in record.phi}
+    assert {("Quackenbush", "NAME"), ("219-09-9999", "SSN")} <= said
+    assert sum(text[own.span.start : own.span.end] == "Quackenbush" for own in record.phi) == 2
+    assert read(Note(id="n", text=text), lambda _: found(marked=marked)).phi == ()
