@@ -1,13 +1,14 @@
 """One annotated note in colour, for a person at a terminal.
 
-Categories have colours, negated findings are struck through, possible ones dotted and followed by "?".
+Categories have colours, negated findings are struck through, possible ones dotted and followed by "?". What
+identifies a person stands in reverse. Below: what kind of note it is, relations, and codes.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -17,7 +18,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from models.types import Annotation, Entity
+from models.types import Annotation, Classification, Entity, Phi
 from streamer import samples
 
 PALETTE = (
@@ -27,6 +28,9 @@ PALETTE = (
 )  # fmt: skip
 DOTTED, NOT_UNDERLINED = "\x1b[4:4m", "\x1b[24m"
 """Dotted underline, as kitty, VTE, mintty and WezTerm have it; other terminals ignore it."""
+MOST = 8
+"""Lines of relations, and codes, that are shown below a note."""
+HIDDEN = Style(reverse=True, dim=True)
 _UNSEEN = dict.fromkeys((*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "·")
 _UNSEEN |= {ord("\n"): "\n", ord("\t"): " ", ord("\r"): " "}
 
@@ -44,6 +48,8 @@ def render(annotation: Annotation, text: str, width: int | None = None) -> Rende
             note.stylize("bold underline", at, at + len(section.title))
     for entity in annotation.entities:
         note.stylize(_style(entity, colours[entity.category]), entity.span.start, entity.span.end)
+    for identifier in annotation.phi:
+        note.stylize(HIDDEN, identifier.span.start, identifier.span.end)
     return _framed(annotation, _Dotted(_with_marks(note, annotation.entities)), width)
 
 
@@ -66,7 +72,8 @@ def telling(value: bytes) -> int:
     negated = sum(entity.assertion.certainty == "negative" for entity in annotation.entities)
     possible = sum(_possible(entity) for entity in annotation.entities)
     of_others = sum(entity.assertion.association == "other" for entity in annotation.entities)
-    return categories + 2 * min(negated, 4) + 3 * min(possible, 2) + 3 * min(of_others, 1)
+    told = categories + 2 * min(negated, 4) + 3 * min(possible, 2) + 3 * min(of_others, 1)
+    return told + min(len(annotation.relations), 6) + 2 * min(len(annotation.phi), 2)
 
 
 def _digest(text: str) -> str:
@@ -76,8 +83,35 @@ def _digest(text: str) -> str:
 def _framed(annotation: Annotation, body: RenderableType, width: int | None) -> Panel:
     title = Text(f"{annotation.document.id} · {annotation.pipeline.name} {annotation.pipeline.version}")
     found = f"{len(annotation.entities)} entities in {len(annotation.sections)} sections"
-    legend = _legend(annotation.entities)
-    return Panel(Group(body, Text(), legend), title=title, subtitle=found, width=width, padding=(1, 2))
+    parts = [body, Text(), _legend(annotation.entities, annotation.phi), *_below(annotation)]
+    return Panel(Group(*parts), title=title, subtitle=found, width=width, padding=(1, 2))
+
+
+def _below(annotation: Annotation) -> Iterator[RenderableType]:
+    """Classes, relations and codes, as far as there are any."""
+    kinds = [_kind(own) for own in annotation.classifications if own.labels]
+    if kinds:
+        yield Text("   ".join(kinds), "bold")
+    words = {entity.id: " ".join(entity.text.translate(_UNSEEN).split()) for entity in annotation.entities}
+    related = [
+        f"{words[own.source]} → {own.category.lower().replace('_', ' ')} → {words[own.target]}"
+        for own in annotation.relations
+        if own.source in words and own.target in words
+    ]
+    coded = {
+        f"{words[entity.id]} = {entity.links[0].system} {entity.links[0].code} {entity.links[0].name}": None
+        for entity in annotation.entities
+        if entity.links
+    }
+    for name, lines in (("relations", related), ("codes", list(coded))):
+        if lines:
+            more = f"   … and {len(lines) - MOST} more" if len(lines) > MOST else ""
+            yield Text.assemble((f"{name}  ", "bold"), (" · ".join(lines[:MOST]) + more, "dim"))
+
+
+def _kind(own: Classification) -> str:
+    labels = ", ".join(f"{label.label} ({label.confidence:.2f})" for label in own.labels[:3])
+    return f"{own.task.replace('_', ' ')}: {labels}"
 
 
 def _colours(entities: Iterable[Entity]) -> dict[str, str]:
@@ -113,7 +147,7 @@ def _with_marks(note: Text, entities: Iterable[Entity]) -> Text:
     return marked.append_text(note[done:])
 
 
-def _legend(entities: Sequence[Entity]) -> Text:
+def _legend(entities: Sequence[Entity], phi: Sequence[Phi]) -> Text:
     counts = Counter(entity.category for entity in entities)
     legend = Text()
     for category, colour in _colours(entities).items():
@@ -121,7 +155,10 @@ def _legend(entities: Sequence[Entity]) -> Text:
         legend.append("   ")
     legend.append("negated", "strike dim").append("   ")
     legend.append("possible", "italic").append("?", "dim")
-    return legend.append("   another person's").append("‹other›", "dim")
+    legend.append("   another person's").append("‹other›", "dim")
+    for category, count in Counter(own.category for own in phi).most_common():
+        legend.append("   ").append(f"{category.lower().replace('_', ' ')} {count}", HIDDEN)
+    return legend
 
 
 def _listed(entities: Sequence[Entity]) -> Table:
