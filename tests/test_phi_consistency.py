@@ -58,6 +58,8 @@ def test_a_common_word_is_a_name_where_it_is_written_like_one() -> None:
 def test_numbers_places_and_firms_are_found_as_they_are() -> None:
     assert more("MRN 445566, again 445566, not 4455667 or 1445566.", "445566", "MRN") == ["445566"]
     assert more("ID AB-12345. AB-12345! ab-12345", "AB-12345", "OTHER_ID") == ["AB-12345"]
+    assert more("ID AB-1234. AB-12345, AB-1234-5", "AB-1234", "OTHER_ID") == ["AB-1234"]
+    assert more("in New Leeds. From New Leedsham", "New Leeds", "LOCATION") == []
     assert more("no 123, 123", "123", "MRN") == []
     assert more(
         "12 Elmgate Road, Leeds. To 12 Elmgate Road, Leeds", "12 Elmgate Road, Leeds", "LOCATION"

@@ -68,6 +68,13 @@ def said(text: str) -> list[tuple[str, str]]:
         ("from 10.0.0.12 and fe80::1:2:3", [("10.0.0.12", "IP_ADDRESS"), ("fe80::1:2:3", "IP_ADDRESS")]),
         ("Boston, MA 02115", [("02115", "LOCATION")]),
         ("ZIP: 7412 SL", [("7412 SL", "LOCATION")]),
+        ("NPI 1234567893, account 85716378", [("1234567893", "LICENSE"), ("85716378", "ACCOUNT")]),
+        ("S/N 40021689; see record 47553", [("40021689", "DEVICE"), ("47553", "MRN")]),
+        ("Insurance: Cigna (ID 760002665X)", [("760002665X", "HEALTH_PLAN_ID")]),
+        ("fax the notes to Dr. Li at 415-555-2671", [("415-555-2671", "FAX")]),
+        ("truck with plate B-AU 214", [("B-AU 214", "VEHICLE")]),
+        ("DOB: 19411220, date 3-4-21", [("19411220", "DATE"), ("3-4-21", "DATE")]),
+        ("Age/Sex: 96 M", [("96", "AGE")]),
     ],
 )  # fmt: skip
 def test_what_identifies_is_found(text: str, found: list[tuple[str, str]]) -> None:
@@ -80,7 +87,7 @@ def test_what_identifies_is_found(text: str, found: list[tuple[str, str]]) -> No
         "BP 120/80, strength 5/5, vision 20/40, 3/6 murmur, 98/60/12.",
         "diagnosed in 2015, treated since 1998 with 325 mg #30, 5/325 q.6h.",
         "L4-L5, T12, C5-6; Gleason 3+4=7; GCS 14; HLA-B*57:01; ICD E11.9; CPT 99213.",
-        "a 89-year-old, 45 yo, aged 54, turned 90 degrees, age 100%",
+        "a 89-year-old, 19-year-old, 13 yo, at age 12, aged 54, turned 90 degrees, age 100%",
         "Hgb 9.8, WBC 11.2, platelets 212, sodium 138, pH 7.36 at 12:30:45, 37.2.",
         "COVID-19, PD-L1, T2DM, CA 19-9, 22q11.2, version 1.2.3",
         "March on, may 5 mg, she may 3 times; 31/31/2020; 2020-13-45; February 30, 2021",
@@ -89,7 +96,9 @@ def test_what_identifies_is_found(text: str, found: list[tuple[str, str]]) -> No
         "ratio 1:2:3, a::b, 1.2.1.3, 5@ home, @ 10 mg, p.o. b.i.d., e.g. this.",
         "000-12-3456 and 666-45-6789",
         "1234567812345678 and 1111111111111111",
+        "account 100000 units, MRN 500 mg",
         "call 911, ext. 4; extension 5; 1-800",
+        "49+86-231/570, plate L4-S1, plate 3500, lot 1000, record 2023, DOB: 99999999",
     ],
 )
 def test_what_looks_like_it_is_left_alone(text: str) -> None:

@@ -71,13 +71,13 @@ def test_white_space_at_the_ends_is_left_out() -> None:
 
 
 def test_a_form_of_address_and_a_field_add_names() -> None:
-    assert said("Patient Name: Okafor, Ada\nseen by Dr. Brown.") == [
-        ("Okafor, Ada", "NAME"), ("Dr. Brown", "NAME")
+    assert said("Patient Name: Okafor, Ada\nName: Jo Onwu\nseen by Dr. Brown.") == [
+        ("Okafor, Ada", "NAME"), ("Jo Onwu", "NAME"), ("Dr. Brown", "NAME")
     ]  # fmt: skip
     assert said("seen by Dr. Brown's team", ("Dr. Brown's team", "ORGANIZATION", 0.8)) == [
         ("Dr. Brown's team", "ORGANIZATION")
     ]
-    assert said("Name: Aspirin tablets\nSurgeon: None\nDr. The patient", at=HALF) == []
+    assert said("Name: Blood Test Results\nSurgeon: None\nDr. The patient", at=HALF) == []
 
 
 def test_a_span_outside_of_the_text_is_refused_without_a_word_of_the_text() -> None:

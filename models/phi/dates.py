@@ -56,7 +56,7 @@ _AGES = (
         r"(?P<age>[19](?<![\w./-].)\d\d?)(?=\s?-?\s?(?:years?\b[\s-]{0,2}(?:old|of\sage)\b|y\.?\s?/?o\b|yrs?\b))"
     ),
     re.compile(
-        r"[AaTt](?<!\w.)(?:ged?|GED?|urned)\b:?\s{1,3}(?:of\s|is\s)?(?P<age>[19]\d\d?)"
+        r"[AaTt](?<!\w.)(?:ged?|GED?|ge/[Ss]ex|GE/SEX|urned)\b:?\s{1,3}(?:of\s|is\s)?(?P<age>[19]\d\d?)"
         r"(?![\w/%]|\.\d|\s?(?:%|mg|months?\b|degrees?\b))"
     ),
 )

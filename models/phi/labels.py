@@ -9,6 +9,7 @@ REACH = 44
 """How many characters in front of a value its label is looked for."""
 _CUT = re.compile(r"[\s:#=()\[\]{}|,;\"]+")
 _ID_ALONE = re.compile(r"\b(?:ID|Id|id)\s?#?\s?[:#]?\s{0,2}$")
+_INSURED = re.compile(r"insurance|insured|health plan|member|policy|subscriber", re.IGNORECASE)
 _FILLER = frozenset(("is", "was", "are", "the", "of", "for"))
 _COUNTED = frozenset(("number", "no", "num", "nr", "id", "code", "numbers"))
 _KNOWN = {
@@ -23,12 +24,13 @@ _KNOWN = {
     "VEHICLE": "vin, vehicle",
     "DEVICE": "serial, s/n, sn, lot, udi, imei, device, device serial",
     "OTHER_ID": """accession, specimen, passport, claim, case, ref, reference, order, report, job, study,
-        document, confirmation, donor, employee, subject, tracking""",
+        document, confirmation, donor, employee, subject, tracking, authorization, prior authorization""",
     "SSN": "ssn, ss, social security, social, soc sec",
     "FAX": "fax, facsimile, telefax, fx, fax records to, fax to, fax results to",
     "PHONE": """tel, telephone, phone, ph, cell, cellphone, cell phone, mobile, pager, beeper, landline,
         hotline, contact, call, home phone, work phone, desk, voicemail, text, call at, call me at,
         call me on, call us at, reached at, reach me at, reach me on, contact at, phone at, text me at""",
+    "DATE": "date, dob, d.o.b, birth, birthdate, birthday, born, admitted, discharged, collected, reported",
     "ZIP": "zip, zip code, zipcode, postal code, postcode, post code",
 }
 KNOWN = {
@@ -41,6 +43,12 @@ COMMON = frozenset(
      "confirmation", "tracking", "vehicle")
 )  # fmt: skip
 """Words that are a label only with one for "number" behind them."""
+BARE = {
+    "npi": 7, "dea": 6, "license": 5, "licence": 5, "lic": 5, "account": 6, "acct": 5, "serial": 4, "s/n": 4,
+    "sn": 4, "imei": 10, "lot": 5, "record": 5, "claim": 5, "authorization": 5, "prior authorization": 5,
+    "accession": 5, "passport": 5, "hicn": 5, "mbi": 5, "vin": 5,
+}  # fmt: skip
+"""How many digits a value right behind such a label has to have, without any sign for "number" between."""
 CARDS = frozenset(("card", "credit card", "debit card", "cc"))
 
 
@@ -57,15 +65,17 @@ class Label(NamedTuple):
         digits = sum(map(str.isdigit, value))
         if digits < 3 or len(value) > 40 or self.category in ("FAX", "PHONE", "ZIP"):
             return False
+        if self.category == "DATE":
+            return _is_date(value)
         if self.category == "SSN":
             return digits == 9
         if self.words in CARDS:
             return 12 <= digits <= 19
+        if digits >= BARE.get(self.words, 100):
+            return True
         if self.words in COMMON:
             return self.counted
-        if self.category == "MRN":
-            return True
-        return self.counted or (self.marked and (digits > 4 or "-" in value))
+        return self.category == "MRN" or self.counted or (self.marked and (digits > 4 or "-" in value))
 
 
 def label_before(text: str, start: int) -> Label | None:
@@ -84,7 +94,23 @@ def label_before(text: str, start: int) -> Label | None:
         known = " ".join(words[-size:])
         if len(words) >= size and known in KNOWN:
             return Label(KNOWN[known], known, counted, marked)
-    return Label("OTHER_ID", "", True, marked) if _ID_ALONE.search(window) else None
+    if _ID_ALONE.search(window) is None:
+        return None
+    return Label("HEALTH_PLAN_ID" if _INSURED.search(window) else "OTHER_ID", "", True, marked)
+
+
+def fax_before(text: str, start: int) -> bool:
+    """Whether a fax is what was last spoken of in front of `start` ("fax the results to Dr. X at")."""
+    window = text[max(0, start - REACH) : start].lower()
+    return window.rfind("fax") > max(window.rfind("phone"), window.rfind("tel"), window.rfind("\n"))
+
+
+def _is_date(value: str) -> bool:
+    """Eight digits or three short numbers that the calendar has, in one order or another."""
+    if len(value) == 8 and value.isdigit():
+        return value[:2] in ("19", "20") and "01" <= value[4:6] <= "12" and "01" <= value[6:] <= "31"
+    parts = value.split("-")
+    return len(parts) == 3 and all(p.isdigit() and len(p) < 3 for p in parts) and 1 <= int(parts[0]) <= 31
 
 
 def _has_letter(text: str) -> bool:

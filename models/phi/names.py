@@ -22,10 +22,11 @@ _NO_NAME = frozenset(
     ("the", "a", "an", "and", "or", "of", "he", "she", "it", "they", "this", "that", "patient")
 )
 _TITLED = re.compile(r"[DMP](?<!\w.)(?:r|R|rs|RS|s|S|iss|rof|rofessor)\b\.?[ ]{1,2}(?=[^\W\d_])")
-_FIELD = re.compile(
-    r"[A-Z](?<![^\n\t|;].)(?:[\w /#.-]{0,24}?)(?:[Nn]ame|NAME|atient|ATIENT|hysician|HYSICIAN|urgeon|URGEON"
-    r"|rovider|ROVIDER|CP|ttending|TTENDING|igned [Bb]y|ictated [Bb]y|ICTATED BY|ssistant|SSISTANT|OK|pouse"
-    r"|ext of [Kk]in|ontact|esident|adiologist|RE|Re):[ \t]{1,3}(?=[^\W\d_a-z])"
+_FIELD = re.compile(r"[A-Z](?<![^\n\t|;].)[\w /#.-]{1,28}:[ \t]{1,3}(?=[^\W\d_a-z])")
+_OF_PEOPLE = re.compile(
+    r"\b(?:name|patient|pt|physician|surgeon|provider|pcp|attending|signed by|dictated by|assistant|nok"
+    r"|spouse|next of kin|contact|resident|radiologist|anesthesiologist|guardian|re):\s+$",
+    re.IGNORECASE,
 )
 
 
@@ -43,7 +44,7 @@ def find_names(text: str) -> Iterator[Found]:
         if end:
             yield Found(Span(match.start(), end), "NAME", 0.6)
     for match in _FIELD.finditer(text):
-        end = _name_end(text, match.end(), False)
+        end = _name_end(text, match.end(), False) if _OF_PEOPLE.search(match[0]) else 0
         if end:
             yield Found(Span(match.end(), end), "NAME", 0.6)
 

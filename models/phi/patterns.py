@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from models.phi import checks
 from models.phi.dates import find_dates
 from models.phi.found import Found, apart
-from models.phi.labels import label_before
+from models.phi.labels import fax_before, label_before
 from models.phi.nets import find_nets
 from models.types import Span
 
@@ -32,9 +32,10 @@ _CARD = re.compile(r"\d(?<![\w.-].)(?:[ -]?\d){11,18}(?![\w-]|\.\d)")
 _IBAN = re.compile(r"[A-Z](?<![\w-].)[A-Z]\d\d(?: [A-Z0-9]{1,4}){3,8}(?![\w-])")
 _ZIP = re.compile(r"\d(?<![\w.-].)\d\d\d\d(?:-\d{4})?(?![\w-])")
 _PLATE = re.compile(
-    r"[LlPp](?<!\w.)(?:icen[sc]e\s[Pp]late(?:\s(?:number|no\.?|#))?|late\s?(?:number|no\.?|#))"
-    r"(?:\s?:|\sis|\swas)?\s{1,2}(?P<value>[A-Z0-9]{1,4}(?:[ -]?[A-Z0-9]{1,5}){1,2})\b"
+    r"[LlPp](?<!\w.)(?:icen[sc]e\s[Pp]late(?:\s(?:number|no\.?|#))?|late(?:\s?(?:number|no\.?|#))?)"
+    r"(?:\s?:|\sis|\swas)?\s{1,2}(?P<value>[A-Z0-9]{1,4}(?:[ -]?[A-Z0-9]{1,5}){1,2})\b(?![.-]\d)"
 )
+"""An orthopaedic plate has sizes and levels behind it, but no three digits and two capitals."""
 STATES = frozenset(
     ("AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY",
      "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND",
@@ -55,13 +56,14 @@ def find(text: str) -> tuple[Found, ...]:
 def _calls(text: str) -> Iterator[Found]:
     """Phone and fax numbers: by their label, by the plan of North America, or by a plus sign in front."""
     for match in _CALL.finditer(text):
-        start = match.start() - (text[match.start() - 1 : match.start()] in ("(", "+") and match.start() > 0)
+        start = match.start() - (match.start() > 0 and text[match.start() - 1] in "(+")
         label = label_before(text, start)
         number = text[start : match.end()]
+        abroad = number[0] == "+" and sum(map(str.isdigit, number)) >= 8
         if label and label.category in ("FAX", "PHONE"):
             yield Found(Span(start, match.end()), label.category, 0.97)
-        elif _US_CALL.fullmatch(number) or (number[0] == "+" and sum(map(str.isdigit, number)) >= 8):
-            yield Found(Span(start, match.end()), "PHONE", 0.94)
+        elif _US_CALL.fullmatch(number) or (abroad and not (start and text[start - 1].isalnum())):
+            yield Found(Span(start, match.end()), "FAX" if fax_before(text, start) else "PHONE", 0.94)
 
 
 def _values(text: str) -> Iterator[Found]:
@@ -131,5 +133,6 @@ def _numbers(text: str) -> Iterator[Found]:
 
 def _plates(text: str) -> Iterator[Found]:
     for match in _PLATE.finditer(text):
-        if any(map(str.isdigit, match["value"])) and len(match["value"]) > 4:
+        value = match["value"]
+        if sum(map(str.isdigit, value)) > 2 and (sum(map(str.isupper, value)) > 1 or "icen" in match[0]):
             yield Found(Span(*match.span("value")), "VEHICLE", 0.93)

@@ -20,8 +20,8 @@ def resolve(
     `learned`: spans of all passages in the note's own places, each with its category and confidence.
     1. Findings under their category's threshold are dropped, the patterns' as well as the head's. Of learned
        ones that overlap, the surer stays, then the longer.
-    2. Where learned and patterns overlap, the one that covers all of it stays; the surer, if both do. If none
-       does, one finding covers all, of the longest one's category.
+    2. Where learned and patterns overlap, one finding covers all of it: of the longest one's category, of
+       the surer one's if they are as long, and as sure as the surest of them.
     3. A form of address and fields like "Patient Name:" add names where nothing was found.
     4. What was found is found everywhere in the note (`everywhere`).
     Raises `ValueError` for a learned span outside of the text.
@@ -67,9 +67,6 @@ def _overlapping(*lists: Sequence[Found]) -> Iterator[list[Found]]:
 def _one(group: Sequence[Found]) -> Found:
     """The finding that stands for a group of overlapping ones."""
     whole = Span(min(one.span.start for one in group), max(one.span.end for one in group))
-    covering = [one for one in group if one.span == whole]
-    if covering:
-        return max(covering, key=lambda one: one.confidence)
     longest = max(group, key=lambda one: (len(one.span), one.confidence))
     return Found(whole, longest.category, max(one.confidence for one in group))
 
