@@ -18,8 +18,9 @@ Concepts = Mapping[str, Sequence[tuple[str, frozenset[str]]]]
 
 
 def read_carriers(path: Path = CARRIERS) -> list[str]:
+    """The file's sentences; a written \\n is a line break."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line.replace("\\n", "\n") for line in lines if line and not line.startswith("#")]
 
 
 def concepts(documents: Iterable[Document]) -> Concepts:
