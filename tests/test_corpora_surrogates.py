@@ -6,7 +6,7 @@ import random
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.corpora.scheme import PHI, Document
@@ -136,6 +136,7 @@ def luhn_holds(digits: str) -> bool:
     return (sum(turned[0::2]) + sum(sum(divmod(2 * digit, 10)) for digit in turned[1::2])) % 10 == 0
 
 
+@settings(deadline=None)
 @given(st.integers())
 def test_numbers_have_the_check_digits_of_real_ones(seed: int) -> None:
     chance = random.Random(seed)
@@ -187,6 +188,7 @@ def test_a_note_s_dialogue_is_left_out() -> None:
     assert "jane" not in repr(notes)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.sampled_from(("lower", "upper")))
 def test_a_change_of_case_moves_nothing(text: str, case: str) -> None:
     draft = Draft()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.corpora.scheme import ANYTHING, PHI, Document, Labelled, Layer
@@ -75,6 +75,7 @@ def test_nothing_found_and_nothing_there() -> None:
     }  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.sampled_from(PHI)), max_size=6))
 def test_sums_hold_whatever_is_found(spans: list[tuple[int, int, str]]) -> None:
     predicted: list[Found] = []

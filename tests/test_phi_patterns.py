@@ -7,7 +7,7 @@ import string
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.corpora.surrogates import numbers
@@ -110,6 +110,7 @@ UNCLEAR = frozenset(("{y}{m:02}{d:02}", "{m}.{d}.{yy:02}", "{m}-{d}-{yy:02}"))
 
 
 @pytest.mark.parametrize("form", sorted({*forms("date")} - UNCLEAR))
+@settings(deadline=None)
 @given(st.dates(date(1930, 1, 1), date(2029, 12, 31)))
 def test_every_usual_form_of_a_date_is_found(form: str, day: date) -> None:
     month = numbers.MONTHS[day.month - 1]
@@ -120,6 +121,7 @@ def test_every_usual_form_of_a_date_is_found(form: str, day: date) -> None:
     assert said(f"seen on {written} again") == [(written.removeprefix("Monday, "), "DATE")]
 
 
+@settings(deadline=None)
 @given(st.integers())
 def test_every_usual_form_of_a_phone_in_the_us_is_found_behind_its_label(seed: int) -> None:
     phone = numbers.phone(random.Random(seed), 0.0)
@@ -135,6 +137,7 @@ def test_every_form_of_a_record_number_is_found_behind_its_label() -> None:
         assert number.startswith(found)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=string.printable + "éß’“µ١", max_size=200))
 def test_findings_lie_in_the_text_in_order_and_apart(text: str) -> None:
     end = 0

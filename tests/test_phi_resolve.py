@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.phi import CATEGORIES, Found, resolve
@@ -92,6 +92,7 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=40), st.data())
 def test_all_that_is_sure_is_hidden_once(words: list[str], data: st.DataObject) -> None:
     text = " ".join(words)
@@ -113,6 +114,7 @@ def test_all_that_is_sure_is_hidden_once(words: list[str], data: st.DataObject) 
         assert hidden.issuperset(inside) or any(span.overlaps(other) and span != other for other in sure)
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=30))
 def test_the_order_of_what_was_learned_does_not_matter(words: list[str]) -> None:
     text = " ".join(words)
