@@ -41,7 +41,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     `whole`: by corpus, the chance that a document is seen as one window of up to `longest` tokens.
     `weights`: of the tasks' losses; `surrogates`, `synthetic`: documents made anew in each epoch.
-    `masked`: share of the tokens that are hidden. `distil`: weight of what teachers said.
+    `masked`: share of the tokens that are hidden; `dropout`: of what each sublayer adds that is left out;
+    `replaced`: of the mentions that another of the same kind stands in for.
     """
 
     name: str
@@ -62,6 +63,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     synthetic: int = 1500
     surrogates: int = 2000
     masked: float = 0.0
+    dropout: float = 0.0
+    replaced: float = 0.0
     weights: dict[str, float] = {}
     sizes: Sizes = Sizes()
     encoder_rate: float = 4e-4

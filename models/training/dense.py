@@ -19,16 +19,25 @@ from models.training.batch import groups_of
 
 
 def hidden_states(
-    encoder: Encoder, ids: Tensor, features: Tensor, lengths: Sequence[int], real: Tensor
+    encoder: Encoder,
+    ids: Tensor,
+    features: Tensor,
+    lengths: Sequence[int],
+    real: Tensor,
+    dropout: float = 0.0,
 ) -> Tensor:
-    """[rows, width], padding included, float32. Arguments as in `models.training.batch.Batch`."""
-    hidden: Tensor = encoder.norm(encoder.embedded(ids, list(lengths), features))
+    """[rows, width], padding included, float32. Arguments as in `models.training.batch.Batch`; `dropout`: the
+    share of what each sublayer adds that is left out."""
+    hidden: Tensor = F.dropout(
+        encoder.norm(encoder.embedded(ids, list(lengths), features)), dropout, dropout > 0
+    )
     away = torch.zeros(len(ids)).masked_fill(~real, -1e4)
     for layer in encoder.layers:
         assert isinstance(layer, Layer)
         attended = layer.out(_attend(layer, layer.qkv(hidden), lengths, away))
-        hidden = layer.attention_norm(hidden + attended)
-        hidden = layer.output_norm(hidden + layer.down(F.gelu(layer.up(hidden))))
+        hidden = layer.attention_norm(hidden + F.dropout(attended, dropout, dropout > 0))
+        grown = layer.down(F.gelu(layer.up(hidden)))
+        hidden = layer.output_norm(hidden + F.dropout(grown, dropout, dropout > 0))
     return hidden.float()
 
 

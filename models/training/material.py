@@ -14,6 +14,7 @@ from models.features import FeatureDictionary
 from models.training.batch import Batch, Special, collate
 from models.training.config import TrainConfig
 from models.training.examples import Example, Preparer
+from models.training.mentions import Mentions
 from models.training.scheme import Scheme
 from models.training.synthetic import concepts, synthesise
 from models.training.windows import Bundle, batches, bundles
@@ -33,6 +34,8 @@ class Material:
     ) -> None:
         self._config, self._scheme, self._notes = config, scheme, notes
         self.preparer = Preparer(tokenizer, dictionary, scheme)
+        self._documents = documents
+        self._pools = {name: Mentions(own) for name, own in documents.items()} if config.replaced else {}
         self._examples = {name: self.preparer.prepare(own) for name, own in documents.items()}
         everything = [document for own in documents.values() for document in own]
         self._concepts = concepts(everything) if config.synthetic else None
@@ -63,11 +66,20 @@ class Material:
         drawn: list[Bundle] = []
         for name, examples in self._examples.items():
             whole = config.whole.get(name, 0.0)
-            for example in _times(examples, config.corpora.get(name, 1.0), chance):
+            for number in _times(len(examples), config.corpora.get(name, 1.0), chance):
+                example = self._renamed(name, number, chance) or examples[number]
                 drawn += bundles(example, limit, config.longest, whole, chance)
         for example in self.preparer.prepare(self._made_up(epoch)):
             drawn += bundles(example, limit, config.longest, 0.0, chance)
         return drawn
+
+    def _renamed(self, name: str, number: int, chance: random.Random) -> Example | None:
+        """Every other time, the document with other mentions in the place of some; None: as it is."""
+        document = self._documents[name][number]
+        if name not in self._pools or not document.spans or chance.random() < 0.5:
+            return None
+        other = self._pools[name].replaced(document, self._config.replaced, chance)
+        return self.preparer.prepare([other])[0]
 
     def _made_up(self, epoch: int) -> list[Document]:
         config, made = self._config, list[Document]()
@@ -79,8 +91,8 @@ class Material:
         return made
 
 
-def _times(examples: Sequence[Example], often: float, chance: random.Random) -> Iterator[Example]:
-    """Each example so often; of a part of once, so large a share of them."""
-    for example in examples:
+def _times(count: int, often: float, chance: random.Random) -> Iterator[int]:
+    """Each number so often; of a part of once, so large a share of them."""
+    for number in range(count):
         for _ in range(int(often) + (chance.random() < often % 1)):
-            yield example
+            yield number

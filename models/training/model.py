@@ -26,7 +26,9 @@ from models.weights import load_encoder
 class Model(nn.Module):
     """`heads` by their names in the checkpoint."""
 
-    def __init__(self, base: Checkpoint, scheme: Scheme, sizes: Sizes, dtype: torch.dtype) -> None:
+    def __init__(
+        self, base: Checkpoint, scheme: Scheme, sizes: Sizes, dtype: torch.dtype, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         shape = replace(base.encoder, features=FEATURES)
         self.encoder = Encoder(shape)
@@ -36,7 +38,7 @@ class Model(nn.Module):
             nn.init.zeros_(self.encoder.features.weight)
         width = shape.hidden_size
         self.scheme = scheme
-        self.dtype = dtype
+        self.dtype, self.dropout = dtype, dropout
         heads: dict[str, nn.Module] = {
             layer: Entities(width, categories) for layer, categories in scheme.layers.items()
         }
@@ -53,7 +55,8 @@ class Model(nn.Module):
     def hidden(self, batch: Batch) -> Tensor:
         """Hidden states of the real tokens [tokens, width]."""
         with products_in(self.dtype, batch.ids.device.type):
-            rows = hidden_states(self.encoder, batch.ids, batch.features, batch.lengths, batch.real)
+            dropout = self.dropout if self.training else 0.0
+            rows = hidden_states(self.encoder, batch.ids, batch.features, batch.lengths, batch.real, dropout)
         return rows[batch.real]
 
     def losses(self, batch: Batch, tables: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -64,7 +67,8 @@ class Model(nn.Module):
             head = self.heads[layer]
             assert isinstance(head, Entities)
             losses[layer] = marginal_loss(head, hidden, tags, tables[layer])
-        asserting, relating = (self.heads[n] if n in self.heads else None for n in ("assertion", "relations"))
+        heads = dict(self.heads.items())
+        asserting, relating = heads.get("assertion"), heads.get("relations")
         if isinstance(asserting, Assertion):
             losses["assertion"] = assertion_loss(asserting, hidden, batch.judged, batch.values)
         if isinstance(relating, Relations):

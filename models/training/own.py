@@ -56,8 +56,8 @@ def own_config(name: str, documents: Sequence[Document], **changes: object) -> T
     characters = sum(len(document.text) for document in documents)
     defaults = TrainConfig(
         name=name, version="1", corpora={"own": 1.0}, held_out=Held("own", DEV_SHARE), synthetic=0,
-        surrogates=0, batch_tokens=1024, masked=0.03, encoder_rate=2e-4, head_rate=1e-3, warm_up=30, save_every=100,
-        patience=6,
+        surrogates=0, batch_tokens=1024, masked=0.03, encoder_rate=2e-4, head_rate=1e-3, warm_up=30,
+        save_every=100, patience=6,
     )  # fmt: skip
     chosen = msgspec.structs.replace(defaults, **changes)
     if "tokens" in changes:
@@ -93,7 +93,7 @@ def train_own(
     scheme = own_scheme(own, heads)
     material = Material({"own": learned}, [], start.tokenizer, FeatureDictionary([]), scheme, config)
     validation = Validation.of(material, {"dev": dev}, start.word_start, config)
-    model = Model(start, scheme, config.sizes, quicker(config.mixed))
+    model = Model(start, scheme, config.sizes, quicker(config.mixed), config.dropout)
     train(model, Loop(material, config, folder / STATE, validation, folder / "history.jsonl"), on_progress)
     finished = export(model, start, (), config, folder / "checkpoint")
     record(finished, figures={"dev": validation(model), "documents": len(dev)})

@@ -69,7 +69,7 @@ def run(
     material = Material(
         documents, _notes(root, config), start.tokenizer, FeatureDictionary(names), scheme, config
     )
-    model = Model(start, scheme, config.sizes, quicker(config.mixed))
+    model = Model(start, scheme, config.sizes, quicker(config.mixed), config.dropout)
     train(model, Loop(material, config, folder / STATE), on_progress)
     finished = export(model, start, names, config, folder / "checkpoint")
     record(finished, figures=evaluate.run(finished, root, config=config).figures())

@@ -103,6 +103,8 @@ class Validation:
         self, model: Model, batch: Batch, drawn: Sequence[Bundle], hidden: Tensor
     ) -> Iterator[tuple[str, int, int, int]]:
         for layer, tags in batch.tags.items():
+            if not (tags >= 0).any():
+                continue
             yield layer, *self._spans(model, batch, layer, tags, hidden)
         if "assertion" in model.heads and len(batch.judged):
             yield from _assertions(model.heads["assertion"], batch, hidden)
