@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from models.errors import CheckpointError
-from streamer import benching
+from streamer import benching, learning
 from streamer import settings as configuration
 from streamer.errors import StreamerError
+from streamer.options import AcceptLoss, Bootstrap, Checkpoint, Heads, Insecure, Precision, load
 
 app = typer.Typer(
     name="streamer",
@@ -28,12 +29,7 @@ app = typer.Typer(
 topics_app = typer.Typer(help="Make and check the service's topics.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(benching.app, name="bench")
-
-Bootstrap = Annotated[str | None, typer.Option(help="Kafka brokers, host:port[,host:port…].")]
-Checkpoint = Annotated[str | None, typer.Option(help="Checkpoint folder, or a hub name.")]
-Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or int8.")]
-AcceptLoss = Annotated[float | None, typer.Option(help="Points of F1 that int8 may lose.")]
-Insecure = Annotated[bool, typer.Option("--insecure", help="Allow plaintext beyond this machine.")]
+app.add_typer(learning.app)
 
 
 def main() -> None:
@@ -52,10 +48,6 @@ def main() -> None:
 def _leave(error: Exception, code: int) -> None:
     print(f"streamer: {error}", file=sys.stderr)
     sys.exit(code)
-
-
-def _load(insecure: bool = False, **overrides: Any) -> configuration.Settings:
-    return configuration.load(insecure=insecure or None, **overrides)
 
 
 # --- seeing it work ------------------------------------------------------------------------------
@@ -91,6 +83,7 @@ def annotate(
         list[Path] | None, typer.Argument(help="JSONL notes or single notes; none: stdin.")
     ] = None,
     checkpoint: Checkpoint = None,
+    heads: Heads = None,
     precision: Precision = None,
     accept_loss: AcceptLoss = None,
     show: Annotated[bool, typer.Option("--show", help="Coloured text instead of JSON lines.")] = False,
@@ -98,7 +91,7 @@ def annotate(
     """No Kafka: notes in, annotation records out as JSON lines, in input order."""
     from streamer import annotating
 
-    settings = _load(checkpoint=checkpoint, precision=precision, accept_loss=accept_loss)
+    settings = load(checkpoint=checkpoint, heads=heads, precision=precision, accept_loss=accept_loss)
     raise typer.Exit(annotating.run(files or [], settings, show_text=show))
 
 
@@ -111,6 +104,7 @@ def run(
     redis: Annotated[str | None, typer.Option(help="Redis address; none: no cache.")] = None,
     checkpoint: Checkpoint = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    heads: Heads = None,
     precision: Precision = None,
     accept_loss: AcceptLoss = None,
     insecure: Insecure = False,
@@ -118,12 +112,13 @@ def run(
     """One node: an engine and its workers, against your Kafka and Redis."""
     from streamer import supervisor
 
-    settings = _load(
+    settings = load(
         insecure,
         bootstrap=bootstrap,
         redis=redis,
         checkpoint=checkpoint,
         workers=workers,
+        heads=heads,
         precision=precision,
         accept_loss=accept_loss,
     )
@@ -137,7 +132,7 @@ def engine(
     """Only the encoder: one process per device, serving workers over a Unix socket."""
     from streamer import supervisor
 
-    settings = _load(checkpoint=checkpoint, precision=precision, accept_loss=accept_loss)
+    settings = load(checkpoint=checkpoint, precision=precision, accept_loss=accept_loss)
     raise typer.Exit(supervisor.run_engine(settings))
 
 
@@ -146,14 +141,14 @@ def worker(bootstrap: Bootstrap = None, checkpoint: Checkpoint = None, insecure:
     """Only a worker: takes notes from Kafka and has them read by a running engine."""
     from streamer import app as worker_app
 
-    raise typer.Exit(worker_app.main(_load(insecure, bootstrap=bootstrap, checkpoint=checkpoint)))
+    raise typer.Exit(worker_app.main(load(insecure, bootstrap=bootstrap, checkpoint=checkpoint)))
 
 
 @app.command()
 def config() -> None:
     """Print every setting in force, secrets masked."""
     table = Table("setting", "value", "environment", box=None, pad_edge=False)
-    for name, value in configuration.shown(_load()).items():
+    for name, value in configuration.shown(load()).items():
         table.add_row(name, value, configuration.PREFIX + name.upper())
     Console(soft_wrap=True).print(table)
 
@@ -171,7 +166,7 @@ def send(
     """Produce notes to the input topic; returns when every one is acknowledged."""
     from streamer import kafka_tools
 
-    settings = _load(insecure, bootstrap=bootstrap, input_topic=topic)
+    settings = load(insecure, bootstrap=bootstrap, input_topic=topic)
     sent = kafka_tools.send(files, settings)
     print(f"sent {sent} notes to {settings.input_topic}", file=sys.stderr)
 
@@ -186,9 +181,7 @@ def tail(
     """Watch a topic: one line a record; Ctrl-C ends it."""
     from streamer import kafka_tools
 
-    for record in kafka_tools.tail(
-        topic, _load(insecure, bootstrap=bootstrap), from_beginning=from_beginning
-    ):
+    for record in kafka_tools.tail(topic, load(insecure, bootstrap=bootstrap), from_beginning=from_beginning):
         print(kafka_tools.line(record), flush=True)
 
 
@@ -202,7 +195,7 @@ def topics_create(
     """Make the input, output and dead-letter topics with the settings that the service needs."""
     from streamer import topic_admin
 
-    made = topic_admin.create_topics(_load(insecure, bootstrap=bootstrap), partitions, replication)
+    made = topic_admin.create_topics(load(insecure, bootstrap=bootstrap), partitions, replication)
     print(f"made: {', '.join(made)}" if made else "all topics were there")
 
 
@@ -211,61 +204,9 @@ def topics_check(bootstrap: Bootstrap = None, insecure: Insecure = False) -> Non
     """Say what is wrong with the topics, each with the command that mends it."""
     from streamer import topic_admin
 
-    problems = topic_admin.check_topics(_load(insecure, bootstrap=bootstrap))
+    problems = topic_admin.check_topics(load(insecure, bootstrap=bootstrap))
     for problem in problems:
         print(f"✘ {problem}")
     if not problems:
         print("✔ all topics are as they should be")
     raise typer.Exit(1 if problems else 0)
-
-
-# --- checkpoints ---------------------------------------------------------------------------------
-
-AsJson = Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")]
-Data = Annotated[Path, typer.Option(help="Folder that holds the data sets.")]
-
-
-@app.command()
-def train(
-    data: Data,
-    config: Annotated[Path | None, typer.Option(help="Training recipe (TOML).")] = None,
-    base: Annotated[str | None, typer.Option(help="BERT folder or hub name to start from.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")] = Path("runs/checkpoint"),
-) -> None:
-    """Train a checkpoint from data folders; a run that was stopped goes on where it was."""
-    from streamer import training
-
-    raise typer.Exit(training.run(config, data, base, out))
-
-
-@app.command()
-def evaluate(
-    data: Data,
-    checkpoint: Checkpoint = None,
-    precision: Precision = None,
-    as_json: AsJson = False,
-) -> None:
-    """A checkpoint's figures on the held-out parts of the data sets; auto: those of fp32."""
-    from models.checkpoint import open_checkpoint
-    from streamer import accepting
-
-    settings = _load(checkpoint=checkpoint, precision=precision)
-    chosen = accepting.prepared(settings, open_checkpoint(settings.checkpoint))
-    from streamer import training  # imports torch, before which the machine is prepared
-
-    raise typer.Exit(training.measure(settings.checkpoint, data, settings.device, chosen, as_json=as_json))
-
-
-@app.command()
-def accept(
-    sample: Annotated[Path, typer.Option(help="JSONL notes of yours, with their entities.")],
-    checkpoint: Checkpoint = None,
-    precision: Annotated[str, typer.Option(help="bf16 or int8.")] = "int8",
-    max_loss: Annotated[float | None, typer.Option(help="Points of F1 that it may lose.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure what a less exact encoder loses on your own notes; `auto` takes int8 once it is accepted."""
-    from streamer import accepting
-
-    settings = _load(checkpoint=checkpoint, precision=precision, accept_loss=max_loss)
-    raise typer.Exit(accepting.run(sample, settings, as_json=as_json))

@@ -1,0 +1,76 @@
+"""Commands that make and measure checkpoints: each a thin function, as in `streamer.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamer.options import Checkpoint, Precision, load
+
+app = typer.Typer()
+
+AsJson = Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")]
+Data = Annotated[Path, typer.Option(help="Folder that holds the data sets.")]
+
+
+@app.command()
+def train(
+    data: Data,
+    config: Annotated[Path | None, typer.Option(help="Training recipe (TOML).")] = None,
+    base: Annotated[str | None, typer.Option(help="BERT folder or hub name to start from.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")] = Path("runs/checkpoint"),
+) -> None:
+    """Train a checkpoint from data folders; a run that was stopped goes on where it was."""
+    from streamer import training
+
+    raise typer.Exit(training.run(config, data, base, out))
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option(help="Folder that holds the data sets, or one's own labelled data.")],
+    checkpoint: Checkpoint = None,
+    against: Annotated[str | None, typer.Option(help="Another checkpoint, on the same documents.")] = None,
+    part: Annotated[str, typer.Option(help="held-out, training or all.")] = "held-out",
+    corpora: Annotated[str, typer.Option(help="Only these data sets, commas between.")] = "",
+    precision: Precision = None,
+    as_json: AsJson = False,
+) -> None:
+    """A checkpoint's figures on labelled documents, with intervals; auto: those of fp32."""
+    from streamer import accepting, checkpoints
+
+    settings = load(checkpoint=checkpoint, precision=precision)
+    chosen = accepting.prepared(settings, checkpoints.opened(settings))
+    from models.evaluation.scorer import HeadScorer  # imports torch, before which the machine is prepared
+    from streamer import evaluating
+
+    raise typer.Exit(
+        evaluating.run(
+            data,
+            settings.checkpoint,
+            against=against,
+            part=part,
+            corpora=corpora,
+            device=settings.device,
+            precision=chosen,
+            scorer=HeadScorer,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def accept(
+    sample: Annotated[Path, typer.Option(help="JSONL notes of yours, with their entities.")],
+    checkpoint: Checkpoint = None,
+    precision: Annotated[str, typer.Option(help="bf16 or int8.")] = "int8",
+    max_loss: Annotated[float | None, typer.Option(help="Points of F1 that it may lose.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a less exact encoder loses on your own notes; `auto` takes int8 once it is accepted."""
+    from streamer import accepting
+
+    settings = load(checkpoint=checkpoint, precision=precision, accept_loss=max_loss)
+    raise typer.Exit(accepting.run(sample, settings, as_json=as_json))
