@@ -32,6 +32,7 @@ CONCEPTS = [
     Concept("N1", "rheumatoid nodule"),
     Concept("S1", "seizure disorder"),
     Concept("Y1", "myocarditis"),
+    Concept("L1", "palmoplantar keratosis"),
 ]
 DRUGS = [
     Concept("A", "Metoprolol"),
@@ -112,6 +113,11 @@ def test_drugs_by_their_salts_doses_and_slips(name: str, code: str) -> None:
     assert codes(alone(small(), name, "MEDICATION"))[:1] == [code]
 
 
+def test_a_dose_takes_nothing_from_a_score() -> None:
+    for dosed in ("metoprolol 25 mg", "metoprolol 12.5mg/day", "2 units metoprolol"):
+        assert alone(small(), dosed, "MEDICATION")[0].score == 0.97
+
+
 def test_links_show_the_preferred_name() -> None:
     assert alone(small(), "nephropathy")[0] == Link("PROBLEMS", "K1", "kidney disease", 0.98)
 
@@ -120,6 +126,7 @@ def test_links_show_the_preferred_name() -> None:
     ("name", "category"),
     [
         ("nodule", "DISEASE"),  # rheumatoid nodule says more
+        ("palmoplantar hyperkeratosis", "DISEASE"),  # looks alike, but half of the name is missing
         ("hypocalcemia", "DISEASE"),  # the opposite looks alike
         ("seizures", "SIGN_OR_SYMPTOM"),  # no disorder
         ("disease", "DISEASE"),
@@ -169,6 +176,13 @@ def test_an_abbreviation_of_a_mention_needs_no_letters() -> None:
     links = small().link(text, [(span, "MEDICATION") for span in spans])
     assert [codes(each) for each in links] == [["H"], ["H"], ["H"]]
     assert links[2][0].score < links[0][0].score
+
+
+def test_what_the_note_says_counts_before_what_a_terminology_knows_better() -> None:
+    spans = [Span(0, 14), Span(16, 18)]
+    links = small().link("renal disorder (DM)", [(span, "DISEASE") for span in spans])
+    assert codes(alone(small(), "DM")) == ["D2"]
+    assert [codes(each) for each in links] == [["K1"], ["K1"]]
 
 
 def test_without_a_definition_an_abbreviation_means_what_the_terminology_says() -> None:
@@ -310,11 +324,11 @@ def test_a_mention_of_a_million_characters_gets_no_link() -> None:
 
 
 def test_threads_and_a_fresh_linker_give_the_same_links() -> None:
-    names = [concept.name + suffix for concept in CONCEPTS for suffix in ("", "s", " type 2", "x")] * 20
-    expected = [alone(Linker([Terminology.of("X", CONCEPTS)]), name) for name in names[:48]] * 20
+    names = [concept.name + suffix for concept in CONCEPTS for suffix in ("", "s", " type 2", "x")]
+    expected = [alone(Linker([Terminology.of("X", CONCEPTS)]), name) for name in names]
     shared = Linker([Terminology.of("X", CONCEPTS)])
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda name: alone(shared, name), names)) == expected
+        assert list(pool.map(lambda name: alone(shared, name), names * 20)) == expected * 20
 
 
 def test_mentions_are_remembered_within_bounds() -> None:
