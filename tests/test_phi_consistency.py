@@ -95,3 +95,10 @@ def test_findings_are_whole_words_in_order_and_apart_from_the_known(words: list[
 def test_a_long_note_is_read_once() -> None:
     text = "Ada Okafor " + "Okafor was here. " * 60_000
     assert len(everywhere(text, [Found(Span(0, 10), "NAME", 0.9)])) == 60_000
+
+
+def test_of_terms_with_one_first_word_the_longest_that_stands_there_is_found() -> None:
+    text = "12 Elm Road; 12 Elm Road North. To 12 Elm Road Northern, 12 Elm Road North, 12 Elm."
+    places = (Span(0, 11), Span(13, 30))
+    found = everywhere(text, [Found(span, "LOCATION", 0.9) for span in places])
+    assert [text[one.span.start : one.span.end] for one in found] == ["12 Elm Road", "12 Elm Road North"]

@@ -53,9 +53,10 @@ def everywhere(text: str, found: Sequence[Found]) -> list[Found]:
         limit = taken[at][0] if at < len(taken) else len(text)
         if word.start() < free_from or word.start() >= limit:
             continue
-        for term in terms.get(word[0].lower(), ()):
-            end = word.start() + len(term.text)
-            if end <= limit and _stands(text, word.start(), end, term):
+        for length, known in terms.get(word[0].lower(), {}).items():
+            end = word.start() + length
+            term = known.get(text[word.start() : end].lower()) if end <= limit else None
+            if term and _stands(text, word.start(), end, term):
                 new.append(Found(Span(word.start(), end), term.category, term.confidence))
                 free_from = end
                 break
@@ -81,11 +82,6 @@ def _terms(text: str, found: Iterable[Found]) -> Iterator[Term]:
             yield Term(said.strip("#"), category, confidence, False)
 
 
-def _long(said: str) -> bool:
-    """Whether a number says enough to be looked for."""
-    return len(said) > 4 and (sum(map(str.isdigit, said)) > 2 or "@" in said)
-
-
 def _name_parts(said: str) -> Iterator[str]:
     """A name as a whole, and each of its words that is long enough to be told from initials."""
     title = TITLE.match(said)
@@ -105,25 +101,26 @@ def _telling(said: str) -> bool:
     return any(len(word) > 3 and word.lower() not in common_words() and not word.isdigit() for word in words)
 
 
-def _by_first_word(terms: Iterable[Term]) -> dict[str, list[Term]]:
-    """Longer ones first, by their first word in small letters; of the same text, the surest."""
+def _by_first_word(terms: Iterable[Term]) -> dict[str, dict[int, dict[str, Term]]]:
+    """By their first word in small letters, by their length, longer ones first, and by their text in small
+    letters; of the same text, the surest."""
     best: dict[str, Term] = {}
     for term in terms:
         known = best.get(term.text.lower())
         if known is None or known.confidence < term.confidence:
             best[term.text.lower()] = term
-    found: dict[str, list[Term]] = {}
-    for term in sorted(best.values(), key=lambda term: -len(term.text)):
+    found: dict[str, dict[int, dict[str, Term]]] = {}
+    for small, term in sorted(best.items(), key=lambda item: -len(item[1].text)):
         first = _WORD.match(term.text)
         if first:
-            found.setdefault(first[0].lower(), []).append(term)
+            found.setdefault(first[0].lower(), {}).setdefault(len(term.text), {})[small] = term
     return found
 
 
 def _stands(text: str, start: int, end: int, term: Term) -> bool:
     """Whether a term stands at a place as whole words, written as it may be."""
     said = text[start:end]
-    if said.lower() != term.text.lower() or _inside(text, start, end):
+    if _inside(text, start, end):
         return False
     if term.category in NUMBERS:
         return said == term.text

@@ -39,6 +39,11 @@ _NUMERIC = [
         rf"{_NUMBER}/(?P<day>[0-3]?\d)/(?P<year>\d\d)",
     )
 ]
+_RANGE = re.compile(
+    r"(?P<first>\d(?<![\w/.-].)\d?/\d\d?(?:/(?:(?:19|20)\d\d|\d\d))?)(?P<joint>[-–])"
+    r"(?P<last>\d\d?/\d\d?/(?:(?:19|20)\d\d|\d\d))(?![\w/-]|\.\d)"
+)
+"""Two dates with a dash between; the first may leave its year to the second."""
 _NO_UNIT = r"(?!\s?(?:mg|mcg|mL|ml|g|kg|cm|mm|units?|percent)\b|\s?%|[\d/.-]*\d)"
 _MONTH_AND_NUMBER = re.compile(rf"{_FIRST_MONTH}\b\.?,?\s{{1,2}}(?:of\s)?['’\d]")
 _MONTH_FIRST = [
@@ -70,10 +75,18 @@ def find_dates(text: str) -> Iterator[Found]:
                 yield Found(Span(*match.span()), "DATE", 0.97)
         elif match["month"].istitle() and match["month"].lower() in MONTHS and _exists(match):
             yield Found(Span(*match.span()), "DATE", 0.9)
+    yield from _ranges(text)
     for pattern in _AGES:
         for match in pattern.finditer(text):
             if 90 <= int(match["age"]) < 125:
                 yield Found(Span(*match.span("age")), "AGE", 0.95)
+
+
+def _ranges(text: str) -> Iterator[Found]:
+    for match in _RANGE.finditer(text):
+        days = [list(map(int, match[end].split("/")[:2])) for end in ("first", "last")]
+        if all(_fits(number, day) or _fits(day, number) for number, day in days):
+            yield from (Found(Span(*match.span(end)), "DATE", 0.96) for end in ("first", "last"))
 
 
 def _candidates(text: str) -> Iterator[re.Match[str]]:

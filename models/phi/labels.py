@@ -71,7 +71,7 @@ class Label(NamedTuple):
             return digits == 9
         if self.words in CARDS:
             return 12 <= digits <= 19
-        if digits >= BARE.get(self.words, 100):
+        if digits >= BARE.get(self.words.removeprefix("driver's "), 100):
             return True
         if self.words in COMMON:
             return self.counted

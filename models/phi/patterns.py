@@ -16,7 +16,7 @@ from models.phi.labels import fax_before, label_before
 from models.phi.nets import find_nets
 from models.types import Span
 
-_EXTENSION = r"(?:,?\s?(?:x|ext\.?|extension)\s?\d{1,6})?"
+_EXTENSION = r"(?:,?\s?(?i:x|ext\.?|extension)\s?\d{1,6})?"
 _CALL = re.compile(rf"\d(?<![\w.-].)(?:[ .()/-]{{0,2}}\d){{5,14}}{_EXTENSION}(?![\w-]|\.\d)")
 _US_CALL = re.compile(
     r"(?:(?:\+?1|001)[-. ]?)?(?:\([2-9]\d\d\)[ -]?|[2-9]\d\d[-. /])[2-9]\d\d[-. ]\d{4}" + _EXTENSION
