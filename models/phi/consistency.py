@@ -96,8 +96,11 @@ def _name_parts(said: str) -> Iterator[str]:
 
 
 def _telling(said: str) -> bool:
-    """Whether the words of a place or a firm say enough to be looked for: one is no common word, and long."""
+    """Whether the words of a place or a firm say enough to be looked for: one is no common word, and long; or
+    they are a number and a street."""
     words = _WORD.findall(said)
+    if len(words) > 2 and words[0].isdigit() and words[1].istitle():
+        return True
     return any(len(word) > 3 and word.lower() not in common_words() and not word.isdigit() for word in words)
 
 
