@@ -21,6 +21,7 @@ from models.corpora.surrogates.numbers import (
     dea,
     iban,
     npi,
+    pattern,
     ssn,
     vin,
 )
@@ -155,6 +156,10 @@ def test_numbers_have_the_check_digits_of_real_ones(seed: int) -> None:
     assert area != "666"
     assert group != "00"
     assert serial != "0000"
+
+
+def test_words_in_the_form_of_a_number_stay() -> None:
+    assert re.fullmatch(r"Apt\. \d [A-Z]\d", pattern("Apt. 9 A9", random.Random(1)))
 
 
 def note(seed: int) -> tuple[Draft, frozenset[str]]:

@@ -30,9 +30,12 @@ VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
 
 def pattern(form: str, chance: random.Random) -> str:
-    """A form with a digit for each 9 and a capital for each A; what is 0 stays."""
+    """A form with a digit for each 9 and a capital for each A that begins no word; what is 0 stays."""
     drawn = {"9": string.digits, "A": string.ascii_uppercase}
-    text = "".join(chance.choice(drawn[sign]) if sign in drawn else sign for sign in form)
+    text = "".join(
+        chance.choice(drawn[sign]) if sign in drawn and not following.islower() else sign
+        for sign, following in zip(form, form[1:] + " ", strict=True)
+    )
     return "4" + text[1:] if form[0] == "9" and text[0] == "0" else text
 
 

@@ -80,6 +80,7 @@ def hospital(chance: random.Random) -> str:
             f"{town} {end}",
             f"{stem} {end}, {town}",
             f"{stem} {end} of {town}",
+            f"{stem} {end} in {town}",
             f"{town} {stem}",
             f"Dr. {person(chance, 0.1).last}'s {chance.choice(('office', 'Office', 'clinic'))}",
         )
@@ -135,35 +136,53 @@ def address(chance: random.Random) -> str:
 
 
 def address_abroad(chance: random.Random) -> str:
-    """A whole address anywhere, in one line or in several."""
-    if chance.random() < 0.12:
+    """A whole address anywhere, in one line or in several; some of its parts may be left out."""
+    drawn = chance.random()
+    if drawn < 0.1:
         return _post_box(chance)
-    house, unit = (
-        pattern(chance.choice(("99", "999", "9999", "09999", "99999")), chance),
-        number("unit", chance),
-    )
+    if drawn < 0.2:
+        return _crossing(chance)
     way, town = street(chance, 0.75), city(chance, 0.85)
+    if chance.random() < 0.7:
+        way = f"{pattern(chance.choice(('99', '999', '9999', '09999', '99999')), chance)} {way}"
+    if chance.random() < 0.1:
+        way += f" {person(chance, 0.5).last} {chance.choice(words('street end'))}"
     code, country = chance.choice(words("state code")), chance.choice(words("country"))
-    digits = number("zip", chance)
+    unit = number("unit", chance)
+    digits = number("zip", chance) if chance.random() < 0.3 else pattern("99999", chance)
+    end = chance.choice((f"{country} {digits}", f"{country} {digits}", country, digits))
     return chance.choice(
         (
             f"{way}, {town}",
             f"{way}, {digits} {town}",
             f"{way}, {digits} {town}, {country}",
             f"{way}\n{digits} {town}\n{country}",
-            f"{house} {way}\n{town}\n, {code}\n {digits}",
-            f"{house} {way}\n{town}\n, {code}\n {country} {digits}",
-            f"{house} {way} {unit}\n{town}\n, {code}\n {country} {digits}",
-            f"{way}\n {unit}\n {town}\n {country} {digits}",
-            f"{house} {way}\n {unit}\n {town}\n {country} {digits}",
-            f"{house} {way} {unit}, {town}, {country} {digits}",
-            f"{house} {way} {unit}, {town}, {code} {digits}",
-            f"{house} {way} {unit} {town} {code}",
-            f"{house} {way}\n{town}, {code} {digits}",
             f"{way}, {unit}, {town}, {country}",
-            f"the corner of {street_name(chance, 0.6)} and {street_name(chance, 0.6)}",
+            f"{way}\n{town}\n, {code}\n {end}",
+            f"{way} {unit}\n{town}\n, {code}\n {end}",
+            f"{way}\n {unit}\n {town}\n {end}",
+            f"{way}\n {unit}\n {town}\n {end}",
+            f"{way}\n {town}\n {end}",
+            f"{way} {unit}, {town}, {end}",
+            f"{way} {unit}, {town}, {code} {digits}",
+            f"{way} {unit}, {town}, {end}",
+            f"{way} {unit} {town} {code}",
+            f"{way} {unit} {town} {country}",
+            f"{way} {unit}\n{town}, {code} {digits}",
+            f"{way}\n{town}, {code} {digits}",
+            f"{way}, {town}, {country}",
         )
     )
+
+
+def _crossing(chance: random.Random) -> str:
+    """Where two streets meet, one of them with or without the number of a house."""
+    first, second = (
+        street(chance, 0.7) if chance.random() < 0.5 else street_name(chance, 0.7) for _ in range(2)
+    )
+    coined = f"{person(chance, 0.5).last} {chance.choice(words('street end'))}"
+    second = coined if chance.random() < 0.4 else second
+    return f"the corner of {first} and {second}"
 
 
 def _post_box(chance: random.Random) -> str:

@@ -63,7 +63,8 @@ def _name(scene: Scene, digit: str) -> list[Piece]:
         with_initial = scene.pick(
             f"{who.first} {who.middle} {who.last}", f"{who.first} {who.middle}. {who.last}"
         )
-        return [(scene.pick(who.full, who.full, who.full, who.full, with_initial, who.first), "NAME")]
+        full = f"{who.full} {scene.pick('Jr.', 'II', 'III')}" if scene.chance.random() < 0.02 else who.full
+        return [(scene.pick(full, full, full, full, with_initial, who.first), "NAME")]
     return [(scene.pick(who.full, who.full, who.full, f"{who.first} {who.middle}. {who.last}"), "NAME")]
 
 
@@ -276,6 +277,6 @@ SLOTS: dict[str, Filler] = {
 """By name; a digit behind the name says which person it is about, or only that it is another draw."""
 UNLABELLED = (
     "eponym", "sign", "score", "gene", "drug", "disease", "procedure", "lab", "dose", "vitals", "spine",
-    "number", "relative", "shift",
+    "number", "relative", "shift", "band", "work",
 )  # fmt: skip
 SLOTS |= {kind: _of(kind) for kind in UNLABELLED}
