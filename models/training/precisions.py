@@ -9,11 +9,11 @@ from models import calibration
 from models.acceptance import NEEDS_ACCEPTANCE, UNMEASURED
 from models.checkpoint import open_checkpoint
 from models.errors import CheckpointError
+from models.evaluation.report import Report, Score, total
 from models.precision import Precision
 from models.training import evaluate
 from models.training.config import TrainConfig
 from models.training.export import record
-from models.training.scores import Report, Score, total
 
 
 def run(folder: Path, data: Path, config: TrainConfig | Path = evaluate.DEFAULT_CONFIG) -> dict[str, Any]:
@@ -21,8 +21,11 @@ def run(folder: Path, data: Path, config: TrainConfig | Path = evaluate.DEFAULT_
     exact = evaluate.run(folder, data, config=config)
     if not _pooled(exact).gold:
         return {}
+    corpora = list(_tables(exact))
     measured: dict[str, Any] = {
-        precision: _loss(exact, evaluate.run(folder, data, config=config, precision=precision))
+        precision: _loss(
+            exact, evaluate.run(folder, data, corpora=corpora, config=config, precision=precision)
+        )
         for precision in NEEDS_ACCEPTANCE
         if _runs_here(folder, precision)
     }
@@ -53,8 +56,4 @@ def _pooled(report: Report) -> Score:
 
 def _tables(report: Report) -> dict[str, Score]:
     """Of each corpus whose labels are complete in what they cover, the finest count."""
-    scores: dict[str, Score] = {}
-    for table in report.tables:
-        if table.task == "entities" and table.what.startswith(evaluate.EXACT):
-            scores.setdefault(table.corpus, table.micro)
-    return scores
+    return {table.corpus: table.micro for table in report.tables if table.task == "entities"}
