@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -93,8 +94,8 @@ class Reader:
         ]
 
     def _mentioned(self, places: Places) -> tuple[Places, dict[int, int]]:
-        """A passage's mentions, and of every row the number of its mention. Of layers that name the same place
-        the first one speaks."""
+        """A passage's mentions, and of every row the number of its mention. Of layers that name one place the
+        first one speaks."""
         rows: Places = {}
         first: dict[tuple[int, int], tuple[str, int]] = {}
         numbers: dict[int, int] = {}
@@ -126,7 +127,7 @@ class Reader:
         first = (np.cumsum(answers.counts) - answers.counts).tolist()
         ties: list[tuple[Tie, ...]] = []
         for own, base, count in zip(places, first, answers.pair_counts.tolist(), strict=True):
-            numbers = self._mentioned(own)[1] if count else {}
+            mentioned, numbers = self._mentioned(own) if count else ({}, {})
             found: dict[tuple[int, int, int], float] = {}
             for _ in range(count):
                 (source, target, relation), sure = next(pairs), next(confidence)
@@ -134,7 +135,8 @@ class Reader:
                 if ends[0] is not None and ends[1] is not None and ends[0] != ends[1]:
                     key = (ends[0], ends[1], relation)
                     found[key] = max(sure, found.get(key, 0.0))
-            ties.append(tuple(Tie(self._relations[kind], a, b, sure) for (a, b, kind), sure in found.items()))
+            kept = _apart(found, list(mentioned))
+            ties.append(tuple(Tie(self._relations[kind], a, b, sure) for (a, b, kind), sure in kept.items()))
         return ties
 
     def _classified(self, answers: Answers) -> list[tuple[Classified, ...]]:
@@ -187,6 +189,24 @@ def _covering(text: str, places: Sequence[tuple[Place, int]]) -> Places:
         if start < end:
             kept.setdefault((start, end, category), row)
     return kept
+
+
+def _apart(
+    found: Mapping[tuple[int, int, int], float], places: Sequence[Place]
+) -> dict[tuple[int, int, int], float]:
+    """Of overlapping mentions related alike to the same one, that of the latest layer stays: what an event
+    calls its effect ("worsening of his gout") rather than the problem in it. In a layer none overlap.
+
+    `found`: (source, target, relation) → confidence; `places`: of the mentions.
+    """
+    kept: dict[tuple[int, int, int], float] = {}
+    taken: dict[tuple[int, int], list[Place]] = defaultdict(list)
+    for key in sorted(found, key=lambda key: (-places[key[0]][2], -found[key], key)):
+        start, end, _ = places[key[0]]
+        if all(end <= a or b <= start for a, b, _ in taken[key[1:]]):
+            taken[key[1:]].append(places[key[0]])
+            kept[key] = found[key]
+    return dict(sorted(kept.items()))
 
 
 def _rounded(probabilities: NDArray[np.float32]) -> list[float]:

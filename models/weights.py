@@ -26,7 +26,7 @@ from models.encoder import Encoder
 from models.errors import CheckpointError
 from models.heads import AssertionHead, ClassesHead, RelationsHead, SpansHead
 
-QUANTISED_FROM = 1 << 16
+QUANTISED_FROM = 1 << 15
 """Matrices of fewer numbers stay fp32: they weigh little and heads are sensitive."""
 
 KINDS = (

@@ -1,3 +1,4 @@
+import dataclasses
 import random
 import unicodedata
 from pathlib import Path
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from models.answers import Answer, together
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.errors import CheckpointError
-from models.reader import PassageFault, Reader, Tokens
-from models.types import Findings, Span
+from models.reader import PassageFault, Reader, Tokens, _apart
+from models.types import Findings, Span, Tie
 from tests.checkpoints import BIO, TEXT, huggingface_folder, tiny
 
 ODD = "é́日😀👩‍⚕️مرحبا ß\u0000\ufeff\u200d\ufe0f\r\n\t\u00a0İǅ가ﬁ½\ufffd\ud800\udfff"
@@ -171,3 +172,58 @@ def test_a_bare_base_is_refused(tmp_path: Path) -> None:
     bare: Checkpoint = open_checkpoint(huggingface_folder(tmp_path, "BertModel"))
     with pytest.raises(CheckpointError, match="bare base without heads"):
         Reader(bare)
+
+
+def layered(tmp_path: Path) -> Reader:
+    checkpoint = open_checkpoint(huggingface_folder(tmp_path))
+    heads = (
+        {"name": "entities", "kind": "entities", "categories": ["PROBLEM", "DRUG"]},
+        {"name": "phi", "kind": "entities", "layer": "phi", "categories": ["NAME"]},
+        {"name": "events", "kind": "entities", "layer": "events", "categories": ["DRUG", "EFFECT"],
+         "silent": ["DRUG"]},
+        {"name": "relations", "kind": "relations", "relations": [["OF", ["PROBLEM"], ["DRUG"]]]},
+    )  # fmt: skip
+    return Reader(dataclasses.replace(checkpoint, heads=heads))
+
+
+PROBLEM, DRUG, NAME, SILENT, EFFECT = range(5)
+
+
+def test_layers_become_mentions_identifiers_or_nothing_and_relations_follow(tmp_path: Path) -> None:
+    reader = layered(tmp_path)
+    text = "the patient has left pain takes aspirin"
+    (tokens,) = reader.tokenise([text])
+    spans = np.array(
+        [[1, 2, NAME], [3, 5, EFFECT], [4, 5, PROBLEM], [6, 7, DRUG], [6, 7, SILENT], [4, 5, EFFECT]],
+        np.int32,
+    )
+    pairs = np.array([[1, 3, 0], [2, 3, 0], [0, 3, 0], [5, 3, 0], [2, 4, 0]], np.int32)
+    answer = Answer(
+        "ok", spans, np.full(6, 0.5, np.float32), np.zeros((6, 0), np.float32), (), pairs,
+        np.array([0.6, 0.9, 0.8, 0.7, 0.9], np.float32),
+    )  # fmt: skip
+    found = findings(reader, text, tokens, answer)
+    assert isinstance(found, Findings)
+    said = [(text[m.span.start : m.span.end], m.category) for m in found.mentions]
+    assert said == [("left pain", "EFFECT"), ("pain", "PROBLEM"), ("aspirin", "DRUG")]
+    assert [(text[m.span.start : m.span.end], m.category) for m in found.marked] == [("patient", "NAME")]
+    assert found.ties == (Tie("OF", 0, 2, 0.6),), (
+        "the effect speaks for the problem in it; a name is related to nothing"
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.floats(0, 1)), max_size=10))
+def test_no_two_overlapping_mentions_are_related_to_one_in_the_same_way(
+    raw: list[tuple[int, int, float]],
+) -> None:
+    places = [(n * 2, n * 2 + 3, n % 3) for n in range(6)]
+    found = {(a, b, 0): sure for a, b, sure in raw}
+    kept = _apart(found, places)
+    assert kept.items() <= found.items()
+    for one in kept:
+        for other in kept:
+            if one != other and one[1] == other[1]:
+                (a, b, _), (c, d, _) = places[one[0]], places[other[0]]
+                assert b <= c or d <= a
+    lost = found.keys() - kept.keys()
+    assert all(any(k[1] == own[1] and abs(k[0] - own[0]) == 1 for k in kept) for own in lost)

@@ -21,7 +21,7 @@ class Embedding(nn.Module):
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()
-        self.turn = nn.Linear(2 * width, size)
+        self.turn = nn.Linear(width, size)
         self.labels = tuple(map(str, range(size)))
 
     @classmethod
@@ -29,8 +29,8 @@ class Embedding(nn.Module):
         return cls(width, settings["size"])
 
     def project(self, hidden: Tensor) -> Tensor:
-        """`hidden` [windows, 2 · width] → [windows, size]."""
-        turned: Tensor = self.turn(hidden)
+        """`hidden` [windows, 2 · width], of which the means count → [windows, size]."""
+        turned: Tensor = self.turn(hidden[:, hidden.shape[1] // 2 :])
         return turned
 
     def read(self, projected: Tensor) -> Float:

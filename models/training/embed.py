@@ -47,7 +47,7 @@ def embed(folder: Path, teacher: Checkpoint, texts: Sequence[str]) -> float:
 
 
 def _pooled(checkpoint: Checkpoint, texts: Sequence[str]) -> Float:
-    """[texts, 2 · width], as a pooled head sees them; of a long text its first window."""
+    """[texts, width]: what the head sees; of a long text its first window."""
     forward, reader = Forward(checkpoint, "cpu"), Reader(checkpoint)
     rows = []
     for at in range(0, len(texts), TOGETHER):
@@ -56,7 +56,8 @@ def _pooled(checkpoint: Checkpoint, texts: Sequence[str]) -> Float:
         batch = forward([(own.ids[:most], own.features[:most]) for own in tokens])
         sizes = torch.from_numpy(np.diff(batch.ends, prepend=0))
         windows = torch.repeat_interleave(torch.arange(len(tokens)), sizes)
-        rows.append(pool(batch.hidden.float(), windows, len(tokens)).numpy())
+        pooled = pool(batch.hidden.float(), windows, len(tokens))
+        rows.append(pooled[:, pooled.shape[1] // 2 :].numpy())
     return np.concatenate(rows)
 
 

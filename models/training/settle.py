@@ -84,7 +84,8 @@ def platt(said: Sequence[Answer]) -> tuple[float, float]:
         p = 1 / (1 + np.exp(-x @ weights))
         gradient = x.T @ (p - targets) + (weights - usual)
         hessian = (x * (p * (1 - p))[:, None]).T @ x + np.eye(2)
-        weights = weights - np.linalg.solve(hessian, gradient)
+        step = np.linalg.solve(hessian, gradient)
+        weights = weights - step / max(1.0, float(np.linalg.norm(step)))
     return max(0.05, float(weights[0])), float(weights[1])
 
 
