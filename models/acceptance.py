@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from models import kept
-from models.checkpoint import ACCEPTED, DEFAULT, TRUNK_CODE, Checkpoint, code_hash
+from models.checkpoint import DEFAULT, Checkpoint
 from models.errors import CheckpointError
+from models.manifest import ACCEPTED, TRUNK_CODE, code_hash
 from models.precision import ACCEPTED_LOSS, Precision
 
 NEEDS_ACCEPTANCE: tuple[Precision, ...] = ("int8",)

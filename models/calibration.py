@@ -22,8 +22,9 @@ from pathlib import Path
 import msgspec
 
 from models import acceptance, kept
-from models.checkpoint import Checkpoint, code_hash
+from models.checkpoint import Checkpoint
 from models.errors import CheckpointError
+from models.manifest import code_hash
 from models.precision import ACCEPTED_LOSS, PRECISIONS, Precision, Wanted
 
 log = logging.getLogger(__name__)

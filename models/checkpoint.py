@@ -7,7 +7,7 @@ Two layouts are read: our own (`manifest.json` names every file with its SHA-256
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,8 @@ from tokenizers import Tokenizer
 
 from models import huggingface
 from models.errors import CheckpointError
+from models.manifest import MANIFEST, read_manifest, sha256_of, together
+from models.manifest import fingerprint as fingerprint_of
 from models.precision import Precision
 from models.shape import EncoderConfig
 from models.types import Pipeline, Task
@@ -26,69 +28,6 @@ from models.types import Pipeline, Task
 ENTITIES = "entities"
 """The layer of a head that names none."""
 DEFAULT = Path(__file__).parent / "checkpoints" / "clinical-mini"
-MANIFEST = "manifest.json"
-ACCEPTED = "-accepted.json"
-"""Of a file beside the checkpoint that is no part of it: a measurement of its loss in some precision."""
-FORMAT_VERSION = 1
-READING_CODE = (
-    "answers.py",
-    "assemble.py",
-    "blocks.py",
-    "checkpoint.py",
-    "cuda.py",
-    "cues.*",
-    "encoder.py",
-    "engine.py",
-    "features.py",
-    "finish.py",
-    "forward.py",
-    "heads/*.py",
-    "huggingface.py",
-    "kernels*.py",
-    "linking/*",
-    "mentioned.py",
-    "passages.py",
-    "phi/*",
-    "phrases.py",
-    "ranges.py",
-    "reader.py",
-    "reading.py",
-    "reliability.py",
-    "requests.py",
-    "sections.*",
-    "sentences.py",
-    "shape.py",
-    "stretches.py",
-    "terminologies/*.gz",
-    "terminology/*.py",
-    "tokeniser.py",
-    "trunk*.py",
-    "types.py",
-    "viterbi.py",
-    "weights.py",
-    "wholes.py",
-    "windows.py",
-    "wire.py",
-)
-"""Whatever can change an answer: part of the fingerprint, and so of every cache key."""
-TRUNK_CODE = ("blocks*.py", "cuda*.py", "encoder*.py", "int8*.py", "kernels*.py", "trunk*.py", "weights.py")
-"""How the trunk computes: a measured loss of precision holds for this code alone."""
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What `manifest.json` must say; more is allowed (sources, figures, …)."""
-
-    format: Literal["streamer-checkpoint"]
-    format_version: int
-    name: str
-    version: str
-    encoder: EncoderConfig
-    window: int
-    overlap: int
-    heads: tuple[dict[str, Any], ...]
-    files: dict[str, str]
-    sha256: str
-    precisions: dict[str, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -214,46 +153,15 @@ def open_checkpoint(path: str | Path | None = None) -> Checkpoint:
     raise CheckpointError(f"{folder} is no checkpoint: it has neither {MANIFEST} nor config.json")
 
 
-def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write `manifest.json` over the folder's other files, with their hashes and its own."""
-    own = (p for p in folder.iterdir() if p.is_file() and not p.name.endswith(ACCEPTED))
-    files = sorted(p for p in own if p.name not in (MANIFEST, "README.md"))
-    sealed = {**manifest, "format": "streamer-checkpoint", "formatVersion": FORMAT_VERSION}
-    sealed |= {"files": {p.name: sha256_of(p) for p in files}}
-    sealed |= {"sha256": _own_hash(sealed)}
-    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(sealed), indent=1) + b"\n")
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _open_ours(folder: Path) -> Checkpoint:
-    raw = (folder / MANIFEST).read_bytes()
-    try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
-        _verify(MANIFEST, folder, manifest.sha256, _own_hash(msgspec.json.decode(raw)))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{folder / MANIFEST}: {error}; fetch the checkpoint again") from None
-    if manifest.format_version > FORMAT_VERSION:
-        raise CheckpointError(
-            f"{folder}: format {manifest.format_version} is newer than this program; update it"
-        )
-    for name, expected in manifest.files.items():
-        path = folder / Path(name).name
-        if not path.is_file():
-            raise CheckpointError(
-                f"{path} is missing (expected SHA-256 {expected}); fetch the checkpoint again"
-            )
-        _verify(name, folder, expected, sha256_of(path))
+    manifest = read_manifest(folder)
     tokenizer = huggingface.load_tokenizer(folder)
     return Checkpoint(
         folder=folder,
         layout="streamer",
         name=manifest.name,
         version=manifest.version,
-        fingerprint=_fingerprint(manifest.sha256),
+        fingerprint=fingerprint_of(manifest.sha256),
         encoder=manifest.encoder,
         window=manifest.window,
         overlap=manifest.overlap,
@@ -282,7 +190,7 @@ def _open_huggingface(folder: Path) -> Checkpoint:
         layout="huggingface",
         name=layout.name,
         version=digest[:12],
-        fingerprint=_fingerprint(digest),
+        fingerprint=fingerprint_of(digest),
         encoder=layout.encoder,
         window=min(layout.encoder.max_position_embeddings, 512),
         overlap=min(layout.encoder.max_position_embeddings, 512) // 4,
@@ -291,36 +199,5 @@ def _open_huggingface(folder: Path) -> Checkpoint:
         tokenizer=tokenizer,
         cls_id=huggingface.special(tokenizer, "[CLS]", folder),
         sep_id=huggingface.special(tokenizer, "[SEP]", folder),
-        weights_sha=_together(hashes[path.name] for path in layout.weights),
+        weights_sha=together(hashes[path.name] for path in layout.weights),
     )
-
-
-def _verify(name: str, folder: Path, expected: str, actual: str) -> None:
-    if expected != actual:
-        raise CheckpointError(
-            f"{folder / name} is damaged: SHA-256 expected {expected}, actual {actual}; fetch it again"
-        )
-
-
-def _own_hash(manifest: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in manifest.items() if key != "sha256"}
-    return hashlib.sha256(msgspec.json.encode(rest, order="sorted")).hexdigest()
-
-
-def _together(hashes: Iterable[str]) -> str:
-    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
-
-
-def _fingerprint(content: str) -> str:
-    """16 hex digits over the checkpoint's content and the code that reads with it."""
-    return code_hash(READING_CODE, content)[:16]
-
-
-def code_hash(patterns: Iterable[str], content: str = "") -> str:
-    """SHA-256 over `content` and the files of this package that match."""
-    here = Path(__file__).parent
-    digest = hashlib.sha256(content.encode())
-    for pattern in patterns:
-        for path in sorted(here.glob(pattern)):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models.checkpoint import Checkpoint, open_checkpoint, seal
+from models.checkpoint import Checkpoint, open_checkpoint
+from models.manifest import seal
 from models.weights import save_quantised
 
 torch.set_num_threads(1)  # these are tiny: threads would only get into each other's way

@@ -10,8 +10,9 @@ import pytest
 
 from models import acceptance, kept
 from models.acceptance import Record, accepted, measured_loss, record, require, save
-from models.checkpoint import DEFAULT, MANIFEST, Checkpoint, open_checkpoint, seal
+from models.checkpoint import DEFAULT, Checkpoint, open_checkpoint
 from models.errors import CheckpointError
+from models.manifest import MANIFEST, seal
 from tests.checkpoints import huggingface_folder, streamer_folder, tiny
 
 

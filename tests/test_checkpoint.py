@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import huggingface
-from models.checkpoint import DEFAULT, READING_CODE, open_checkpoint, sha256_of
+from models.checkpoint import DEFAULT, open_checkpoint
 from models.errors import CheckpointError
+from models.manifest import READING_CODE, sha256_of
 from models.precision import PRECISIONS
 from tests.checkpoints import BILOU, huggingface_folder, streamer_folder, vocabulary
 
@@ -44,7 +45,7 @@ def test_the_fingerprint_changes_with_the_weights_and_with_the_reading_code(
 ) -> None:
     first = open_checkpoint(ours).fingerprint
     assert open_checkpoint(streamer_folder(tmp_path / "other", seed=1)).fingerprint != first
-    monkeypatch.setattr("models.checkpoint.READING_CODE", ("windows.py",))
+    monkeypatch.setattr("models.manifest.READING_CODE", ("windows.py",))
     assert open_checkpoint(ours).fingerprint != first
 
 
@@ -165,7 +166,7 @@ def test_a_changed_manifest_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_newer_format_asks_for_an_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.checkpoint.FORMAT_VERSION", 2)
+    monkeypatch.setattr("models.manifest.FORMAT_VERSION", 2)
     streamer_folder(tmp_path / "new")
     monkeypatch.undo()
     assert "newer than this program" in refusal(tmp_path / "new")

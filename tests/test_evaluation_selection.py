@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from models.checkpoint import open_checkpoint, seal
+from models.checkpoint import open_checkpoint
 from models.corpora.scheme import held_out
 from models.errors import CheckpointError
 from models.evaluation.selection import Held, Part, Selection, held_by, select
+from models.manifest import seal
 from tests.checkpoints import huggingface_folder
 from tests.corpora import data_root
 

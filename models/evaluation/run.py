@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.annotator import Annotator
-from models.checkpoint import ACCEPTED, Checkpoint, open_checkpoint
+from models.checkpoint import Checkpoint, open_checkpoint
 from models.corpora.scheme import Document
 from models.errors import CheckpointError
 from models.evaluation import gold
@@ -24,6 +24,7 @@ from models.evaluation.related import RelationScorer, ScorerOf
 from models.evaluation.report import Comparison, Report, Row, table
 from models.evaluation.selection import Held, Part, Selection, from_manifest, held_by, select
 from models.finish import Finish, switched
+from models.manifest import ACCEPTED
 from models.precision import Precision
 from models.terminology import load_shipped
 from models.types import Annotation, Note

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from models.checkpoint import MANIFEST, Checkpoint
+from models.checkpoint import Checkpoint
 from models.corpora.folders import READERS, read_corpus
 from models.corpora.own import read_own
 from models.corpora.problems import DataError
 from models.corpora.scheme import Document, held_out
 from models.errors import CheckpointError
+from models.manifest import MANIFEST
 
 Part = Literal["held-out", "training", "all"]
 PARTS: tuple[Part, ...] = ("held-out", "training", "all")

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.checkpoint import MANIFEST, Checkpoint, open_checkpoint
+from models.checkpoint import Checkpoint, open_checkpoint
 from models.forward import Forward
+from models.manifest import MANIFEST
 from models.reader import Reader
 from models.training.export import rewrite
 from models.training.model import pool

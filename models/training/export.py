@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from models.checkpoint import MANIFEST, Checkpoint, seal
+from models.checkpoint import Checkpoint
 from models.heads.assertion import Assertion
 from models.heads.embedding import Embedding
 from models.heads.entities import Entities
 from models.heads.relations import Relations
 from models.heads.text_classes import TextClasses
+from models.manifest import MANIFEST, seal
 from models.training.config import TrainConfig
 from models.training.dictionary import write_dictionary
 from models.training.model import Model
