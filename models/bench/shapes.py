@@ -64,9 +64,15 @@ def twin(checkpoint: Checkpoint, cache: Path) -> Path:
     if checkpoint.layout == "huggingface":
         return checkpoint.folder
     encoder, heads = load(checkpoint)
-    tags = {name.rpartition(".")[2]: tensor for name, tensor in _state(heads.spans[0] if heads.spans else None).items()}
+    tags = {
+        name.rpartition(".")[2]: tensor
+        for name, tensor in _state(heads.spans[0] if heads.spans else None).items()
+    }
     labels = next((head["labels"] for head in checkpoint.heads if "labels" in head), None)
-    labels = labels or ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in dict(checkpoint.layers)[ENTITIES])]
+    labels = labels or [
+        "O",
+        *(f"{prefix}-{name}" for prefix in "BI" for name in dict(checkpoint.layers)[ENTITIES]),
+    ]
 
     def write(folder: Path) -> None:
         save_file(_renamed(encoder.state_dict(), tags), folder / "model.safetensors", {"format": "pt"})
