@@ -1,4 +1,4 @@
-"""What makes a record of findings beside them: a checkpoint's tasks, codes, and how sure an identifier must be."""
+"""What makes a record of findings: a checkpoint's tasks, codes, and how sure an identifier must be."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ OFF = frozenset({EMBEDDING})
 
 @dataclass(frozen=True)
 class Finish:
-    """`linker`: None gives no codes. `thresholds`: None looks for no identifiers. `heads`: what is listed."""
+    """`linker`: None gives no codes. `thresholds`: None looks for no identifiers. `heads`: what is listed.
+    `affirmed`: relations whose source is there: what is denied is no effect of anything."""
 
     tasks: tuple[Task, ...] = ()
     linker: Linker | None = None
     thresholds: Mapping[str, float] | None = None
     heads: tuple[str, ...] = ()
+    affirmed: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -48,7 +50,9 @@ class Finish:
         )
         chosen = None if not phi else read_thresholds(thresholds) if thresholds else shipped_thresholds()
         names = [str(head["name"]) for head in checkpoint.heads]
-        return cls(checkpoint.tasks, linker, chosen, (*names, LINKS) if linker else tuple(names))
+        affirmed = frozenset(name for head in checkpoint.heads for name in head.get("affirmed", ()))
+        listed = (*names, LINKS) if linker else tuple(names)
+        return cls(checkpoint.tasks, linker, chosen, listed, affirmed)
 
     def identity(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline that a record names: its fingerprint is that of all that made the record."""

@@ -1,4 +1,4 @@
-"""`manifest.json`: what our layout says of a checkpoint, the hashes that seal it, and what makes a fingerprint."""
+"""`manifest.json`: what our layout says of a checkpoint, hashes that seal it, what makes a fingerprint."""
 
 from __future__ import annotations
 

@@ -107,6 +107,8 @@ def entities_and_relations(
         for tie in found.ties:
             if tie.source in own and tie.target in own:
                 source, target = own[tie.source], own[tie.target]
+                if source.assertion.certainty == "negative" and tie.category in whose.finish.affirmed:
+                    continue
                 relations.append(
                     (source.span, _relation(whose, tie.category, source, target, tie.confidence))
                 )

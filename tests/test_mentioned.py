@@ -44,6 +44,16 @@ def test_a_relation_with_a_mention_that_is_dropped_is_none() -> None:
     assert relation.confidence == 0.8
 
 
+def test_what_is_denied_is_no_effect_of_anything() -> None:
+    denied = mention(*PAIN, "SIGN_OR_SYMPTOM", assertion=("negative", "none", "subject", "current"))
+    ties = (Tie("EFFECT_OF", 2, 1, 0.9), Tie("LOCATION_OF", 2, 1, 0.9))
+    every = (*mentions()[:2], denied)
+    finish = Finish(affirmed=frozenset({"EFFECT_OF"}))
+    (relation,) = read(Note(id="n", text=TEXT), lambda _: found(*every, ties=ties), finish=finish).relations
+    assert relation.category == "LOCATION_OF"
+    assert len(read(Note(id="n", text=TEXT), lambda _: found(*every, ties=ties)).relations) == 2
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=8), st.integers(0, 5))
 def test_every_end_of_a_relation_is_an_entity_of_the_record(pairs: list[tuple[int, int]], count: int) -> None:
     every = [mention(n * 3, n * 3 + 4, "AB"[n % 2]) for n in range(count)]

@@ -24,6 +24,8 @@ from models.training.model import Model
 from models.training.scheme import Scheme
 from models.weights import save_quantised
 
+AFFIRMED = {"ADVERSE_EFFECT_OF"}
+"""Relations whose source must not be denied."""
 SILENT = {"events": ["DRUG"]}
 """By layer, categories that help to learn and are not reported: the drugs of events are medications."""
 
@@ -106,6 +108,7 @@ def _heads(model: Model, scheme: Scheme) -> Iterator[dict[str, Any]]:
             settings |= {"kind": "relations", "hidden": head.mix.in_features, "kinds": list(head.kinds)}
             settings |= {"relations": rows, "reach": head.reach, "nearest": head.nearest}
             settings |= {"thresholds": head.thresholds.tolist()}
+            settings |= {"affirmed": sorted(AFFIRMED & scheme.relations.keys())}
         elif isinstance(head, TextClasses):
             settings |= {"kind": "text_classes", "labels": list(head.labels)}
             settings |= {"independent": head.independent, "hidden": head.mix.out_features}
