@@ -1,56 +1,51 @@
 """Continued pre-training: a BERT reads raw notes and guesses the words that were hidden from it.
 
-Texts are put one after another, [SEP] between them, and cut into blocks of one length: nothing is padded. Of
-the words of a block a share is hidden, all pieces of a word together (whole-word masking; Devlin et al. 2019;
-Gururangan et al. 2020, "Don't stop pretraining"). Only the hidden places are compared with the vocabulary.
-What comes out is a Hugging Face folder: a base for `streamer train`, or for anybody else's program.
+Method: masked words (Devlin et al. 2019), all pieces of a word together, on the texts that it will later be
+trained for (Gururangan et al. 2020, "Don't stop pretraining"); where asked, next-sentence prediction with the
+pooler (Devlin et al. 2019). Only the hidden places are compared with the vocabulary. What comes out is a
+Hugging Face folder: a base for `streamer train`, or for anybody else's program.
 """
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from models.errors import CheckpointError
-from models.training.progress import Progress, schedule
+from models.training.bert import open_bert, save_bert
+from models.training.guessing import Guessing, Perplexity
+from models.training.guessing import PretrainConfig as PretrainConfig
+from models.training.masking import Blocks, Pairs, Vocabulary, Windows
+from models.training.progress import Progress
+from models.training.train import base_folder
 
-STATE = "pretraining.pt"
-TEXTS_AT_ONCE = 256
+FIGURES = "pretraining.json"
+EPOCHS, MOST_TOKENS = 10, 5_000_000
+HELD_SHARE = 0.02
+WIDTH, RATE = 384, 4e-4
+"""A trunk of this width learns well at this rate; wider ones take the square of their share less."""
+DROPOUT = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 
-Ids = NDArray[np.int64]
 
+@dataclass(frozen=True)
+class Pretrained:
+    """`folder`: as `save_pretrained` writes it. `fresh`: the base had no head for hidden words, so that the
+    perplexity before is that of guessing."""
 
-class PretrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`tokens`: length of the whole run, in tokens seen; `masked`: share of the words that are hidden."""
-
-    seed: int = 1
-    tokens: int = 5_000_000
-    batch_tokens: int = 4096
-    window: int = 256
-    rate: float = 5e-4
-    head_rate: float = 2e-3
-    warm_up: int = 60
-    weight_decay: float = 0.01
-    masked: float = 0.15
-    save_every: int = 100
-    threads: int = 0
-    mixed: bool = True
-    """bf16 products where the machine has them."""
-
-    @property
-    def steps(self) -> int:
-        return max(1, self.tokens // self.batch_tokens)
+    folder: Path
+    before: Perplexity
+    after: Perplexity
+    fresh: bool
+    steps: int
+    texts: int
+    held_out: int
 
 
 def pretrain(
@@ -59,163 +54,93 @@ def pretrain(
     folder: Path,
     config: PretrainConfig,
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Path:
+) -> Pretrained:
     """Train `base` (a BERT's folder or hub name) on `texts`; goes on where a run into `folder` was cut off.
 
-    Returns `folder / "base"`, as `save_pretrained` writes it. Raises `CheckpointError` for what is no BERT,
-    or for fewer texts than one batch.
+    `folder / "base"` is what was trained, `pretraining.json` and `history.jsonl` beside it tell of it.
+    Raises `CheckpointError` for what is no BERT, for fewer texts than one batch, for a folder in which
+    another run was cut off, and where the loss is no number any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    model, tokenizer = _open(base)
-    blocks = Blocks(_tokenised(texts, tokenizer), tokenizer, config)
-    model.train()
-    _train(model, blocks, config, folder / STATE, on_progress)
-    model.save_pretrained(folder / "base")
-    tokenizer.save_pretrained(folder / "base")
-    return folder / "base"
+    model, tokenizer, fresh, dropout = _open(base_folder(base), config.next_sentence)
+    longest = int(model.config.max_position_embeddings)
+    config = msgspec.structs.replace(config, window=min(config.window, longest))
+    learned, held = split(texts, config.seed)
+    vocabulary = Vocabulary(tokenizer)
+    kind = Pairs if config.next_sentence else Blocks
+    windows, others = (kind(some, vocabulary, config.window) for some in (learned, held))
+    _require_enough(windows, config)
+    config = _settled(config, windows.tokens, int(model.config.hidden_size))
+    run = Guessing(model, vocabulary, config, folder, _digest(config, base, learned))
+    before, after = run.train(windows, others, on_progress)
+    for name, value in dropout.items():
+        setattr(model.config, name, value)
+    save_bert(model.cpu(), tokenizer, folder / "base")
+    done = Pretrained(folder / "base", before, after, fresh, config.steps, len(learned), len(held))
+    told = {**asdict(done), "folder": "base", "base": base, "config": msgspec.to_builtins(config)}
+    (folder / FIGURES).write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
+    return done
 
 
-def _open(base: str) -> tuple[Any, Any]:
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
+def split(texts: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
+    """Texts to learn from, and about 2 % of their characters to measure on, by a seeded hash of each.
 
-    try:
-        options = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-        model = AutoModelForMaskedLM.from_pretrained(base, **options)
-        tokenizer = AutoTokenizer.from_pretrained(base)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{base} is no BERT to start from: {str(error).splitlines()[0]}") from None
-    if model.config.model_type != "bert":
-        raise CheckpointError(f"{base} is a {model.config.model_type}; only BERT can be pre-trained further")
-    return model, tokenizer
-
-
-def _tokenised(texts: Sequence[str], tokenizer: Any) -> Iterator[list[int]]:
-    fast = tokenizer.backend_tokenizer
-    fast.no_truncation()
-    for at in range(0, len(texts), TEXTS_AT_ONCE):
-        for own in fast.encode_batch_fast(texts[at : at + TEXTS_AT_ONCE], add_special_tokens=False):
-            yield own.ids
-
-
-class Blocks:
-    """All texts as blocks [n, window − 2] of pieces, and the endless sequence of batches drawn from them."""
-
-    def __init__(self, pieces: Iterator[list[int]], tokenizer: Any, config: PretrainConfig) -> None:
-        self._config = config
-        self._cls, self._sep, self._mask = (
-            tokenizer.cls_token_id,
-            tokenizer.sep_token_id,
-            tokenizer.mask_token_id,
-        )
-        vocabulary = tokenizer.get_vocab()
-        self._size = max(vocabulary.values()) + 1
-        self._continues = np.zeros(self._size, np.bool_)
-        self._continues[[number for piece, number in vocabulary.items() if piece.startswith("##")]] = True
-        stream = np.concatenate(
-            [np.zeros(0, np.int32), *(np.array([*own, self._sep], np.int32) for own in pieces if own)]
-        )
-        width = config.window - 2
-        whole = len(stream) // width
-        if whole * config.window < config.batch_tokens:
-            raise CheckpointError(
-                f"{len(stream):,} tokens of text are fewer than one batch of {config.batch_tokens:,}; "
-                "bring more text, or lower batch_tokens"
-            )
-        self._blocks: Ids = stream[: whole * width].reshape(whole, width).astype(np.int64)
-
-    def __len__(self) -> int:
-        return len(self._blocks)
-
-    def batches(self, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pieces [blocks, window] with some words hidden; what was there [blocks, window], −100 elsewhere."""
-        size = max(1, self._config.batch_tokens // self._config.window)
-        step, epoch = 0, 0
-        while True:
-            order = np.random.default_rng([self._config.seed, epoch]).permutation(len(self._blocks))
-            for at in range(0, len(order) - size + 1, size):
-                if step >= skip:
-                    yield self._hidden(self._blocks[order[at : at + size]], step)
-                step += 1
-            epoch += 1
-
-    def _hidden(self, blocks: Ids, step: int) -> tuple[Tensor, Tensor]:
-        chance = np.random.default_rng([self._config.seed, 7, step])
-        edge = np.full((len(blocks), 1), self._cls)
-        ids = np.concatenate([edge, blocks, np.full_like(edge, self._sep)], axis=1)
-        words = np.cumsum(~self._continues[ids].ravel())
-        chosen = (chance.random(words[-1] + 1) < self._config.masked)[words].reshape(ids.shape)
-        chosen &= (ids != self._sep) & (ids != self._cls)
-        wanted = np.where(chosen, ids, -100)
-        draw = chance.random(ids.shape)
-        ids = np.where(chosen & (draw < 0.8), self._mask, ids)
-        strangers = chance.integers(0, self._size, ids.shape)
-        ids = np.where(chosen & (draw >= 0.9), strangers, ids)
-        return torch.from_numpy(ids), torch.from_numpy(wanted)
-
-
-def masked_loss(model: Any, ids: Tensor, wanted: Tensor) -> Tensor:
-    """Mean cross-entropy over the hidden places alone."""
-    hidden = model.base_model(input_ids=ids).last_hidden_state
-    chosen = wanted >= 0
-    return F.cross_entropy(model.cls(hidden[chosen]).float(), wanted[chosen])
-
-
-def in_bf16(wanted: bool) -> AbstractContextManager[object]:
-    """Products in bf16 where the CPU or the GPU multiplies them faster than fp32."""
-    if torch.cuda.is_available():
-        return torch.autocast("cuda", torch.bfloat16, enabled=wanted)
-    quick = wanted and torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()  # type: ignore[no-untyped-call]
-    return torch.autocast("cpu", torch.bfloat16) if quick else nullcontext()
-
-
-def _train(
-    model: nn.Module,
-    blocks: Blocks,
-    config: PretrainConfig,
-    state: Path,
-    on_progress: Callable[[Progress], None],
-) -> None:
-    head = [p for name, p in model.named_parameters() if name.startswith("cls.")]
-    own = {id(p) for p in head}
-    trunk = [p for p in model.parameters() if id(p) not in own]
-    groups = [{"params": trunk, "lr": config.rate}, {"params": head, "lr": config.head_rate}]
-    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    done, running = 0, 0.0
-    if state.exists():
-        saved = torch.load(state, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        done, running = int(saved["step"]), float(saved["loss"])
-    began, seen = time.monotonic(), 0
-    for step, (ids, wanted) in enumerate(blocks.batches(skip=done), start=done):
-        if step >= config.steps:
+    Of a single text the end is kept.
+    """
+    if len(texts) == 1:
+        at = texts[0].rfind(" ", 0, math.ceil(len(texts[0]) * (1 - HELD_SHARE)))
+        return ([texts[0][:at]], [texts[0][at:]]) if at > 0 else (list(texts), list(texts))
+    room = HELD_SHARE * sum(map(len, texts))
+    held: set[int] = set()
+    for number in sorted(range(len(texts)), key=lambda number: _hash(f"{seed}:{texts[number]}")):
+        if held and (room <= 0 or len(held) + 1 == len(texts)):
             break
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * schedule(step, config.steps, config.warm_up)
-        with in_bf16(config.mixed):
-            loss = masked_loss(model, ids, wanted)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        running = loss.item() if not step else 0.98 * running + 0.02 * loss.item()
-        seen += ids.numel()
-        speed = seen / (time.monotonic() - began)
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            part = state.with_suffix(".part")
-            torch.save(
-                {
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step + 1,
-                    "loss": running,
-                },
-                part,
-            )
-            os.replace(part, state)
-        left = (config.steps - step - 1) * ids.numel() / speed
-        on_progress(Progress(step + 1, config.steps, running, speed, left))
+        held.add(number)
+        room -= len(texts[number])
+    return (
+        [text for number, text in enumerate(texts) if number not in held],
+        [texts[number] for number in sorted(held)],
+    )
+
+
+def _open(base: str, next_sentence: bool) -> tuple[Any, Any, bool, dict[str, float]]:
+    """Model, tokenizer, whether its head for hidden words is new, and the dropout that it came with."""
+    architecture = "BertForPreTraining" if next_sentence else "BertForMaskedLM"
+    options: dict[str, Any] = {} if torch.cuda.is_available() else {"attn_implementation": "eager"}
+    model, tokenizer, missing = open_bert(base, architecture, **options)
+    dropout = {name: getattr(model.config, name) for name in DROPOUT}
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model, tokenizer, any(name.startswith("cls.predictions") for name in missing), dropout
+
+
+def _require_enough(windows: Windows, config: PretrainConfig) -> None:
+    if len(windows) * config.window < config.batch_tokens:
+        raise CheckpointError(
+            f"{windows.tokens:,} tokens of text are fewer than one batch of {config.batch_tokens:,}; "
+            "bring more text, or lower batch_tokens"
+        )
+
+
+def _settled(config: PretrainConfig, tokens: int, width: int) -> PretrainConfig:
+    """With what follows from the texts and the trunk."""
+    return msgspec.structs.replace(
+        config,
+        tokens=config.tokens or min(EPOCHS * tokens, MOST_TOKENS),
+        rate=config.rate or RATE * min(1.0, (WIDTH / width) ** 2),
+    )
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _digest(config: PretrainConfig, base: str, texts: Sequence[str]) -> str:
+    """Of all that the weights follow from."""
+    return hashlib.sha256(
+        b"".join([msgspec.json.encode(config), base.encode(), *(_hash(text) for text in texts)])
+    ).hexdigest()
