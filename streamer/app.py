@@ -64,8 +64,9 @@ class Reading:
         categories = dict.fromkeys(name for _, names in checkpoint.layers for name in names)
         metrics.describe(topics.VERSION, identity.fingerprint, categories)
         self._cache = _cache(self._settings, identity.fingerprint)
+        chosen = self._settings
         to = Destinations(
-            self._settings.output_topic, self._settings.dead_letter_topic, self._settings.max_note_bytes
+            chosen.output_topic, chosen.dead_letter_topic, chosen.max_note_bytes, chosen.embedding_topic
         )
         self._pipeline = NotePipeline(self._engine, self._cache, identity, to, self._finish)
 

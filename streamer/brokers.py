@@ -86,7 +86,7 @@ async def check(settings: Settings) -> Mapping[str, int]:
 
 
 async def _limits(admin: AIOKafkaAdminClient, settings: Settings) -> Mapping[str, int]:
-    names = (settings.input_topic, settings.output_topic, settings.dead_letter_topic)
+    names = settings.topics
     # Asking for all topics makes none, as asking for one by name can where brokers create on demand.
     there = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics() if not t["error_code"]}
     missing = [name for name in names if name not in there]

@@ -60,17 +60,16 @@ class Outlet:
         self._dead_letter_topic = dead_letter_topic
 
     async def send(self, producer: AIOKafkaProducer, slot: Slot) -> Awaitable[Any]:
-        """Queue the note's record; the awaitable ends when the brokers have it, or raises."""
+        """Queue the note's record and what goes beside it; the awaitable ends when the brokers have it all, or
+        raises."""
         while self._too_large(slot) and self.shrink(slot):
             pass
         out = slot.outgoing
         assert out is not None
-        # A record with neither key nor value means nothing to Kafka: aiokafka refuses it.
-        value = b"" if out.value is None and out.key is None else out.value
-        sent: Awaitable[Any] = await producer.send(
-            out.topic, value, out.key, partition=out.partition, headers=list(out.headers)
-        )
-        return sent
+        sent = await _queued(producer, out)
+        if out.beside is None:
+            return sent
+        return asyncio.gather(sent, await _queued(producer, out.beside))
 
     def shrink(self, slot: Slot) -> bool:
         """The next smaller answer: a dead letter, then one that only names its message; False: none left."""
@@ -87,8 +86,19 @@ class Outlet:
         return True
 
     def _too_large(self, slot: Slot) -> bool:
-        assert slot.outgoing is not None
-        return record_bytes(slot.outgoing) > self._limits[slot.outgoing.topic]
+        out = slot.outgoing
+        assert out is not None
+        both = (out, out.beside) if out.beside is not None else (out,)
+        return any(record_bytes(own) > self._limits[own.topic] for own in both)
+
+
+async def _queued(producer: AIOKafkaProducer, out: Outgoing) -> Awaitable[Any]:
+    # A record with neither key nor value means nothing to Kafka: aiokafka refuses it.
+    value = b"" if out.value is None and out.key is None else out.value
+    sent: Awaitable[Any] = await producer.send(
+        out.topic, value, out.key, partition=out.partition, headers=list(out.headers)
+    )
+    return sent
 
 
 def record_bytes(out: Outgoing) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -61,6 +61,8 @@ class Destinations:
     output_topic: str
     dead_letter_topic: str
     max_note_bytes: int
+    embedding_topic: str | None = None
+    """Where vectors go; None: into the records."""
 
 
 class NotePipeline:
@@ -94,11 +96,12 @@ class NotePipeline:
             sections, passages = await _off_loop(note, _split, note)
         findings, timings = await self._read(passages, _lane(incoming))
         with metrics.stage("assemble"):
-            record, encoded = await _off_loop(
+            record = await _off_loop(
                 note, _assemble, note, sections, passages, findings, self._identity, timings, self._finish
             )
+            outgoing = await _off_loop(note, _encoded, incoming, record, self._to)
         metrics.entities(record.entities)
-        return topics.annotation(incoming, self._to.output_topic, encoded, record.id)
+        return outgoing
 
     def _decode(self, incoming: Incoming) -> Note:
         value_bytes, other_bytes = topics.size(incoming)
@@ -160,9 +163,20 @@ def _assemble(
     identity: Pipeline,
     timings: Timings,
     finish: Finish,
-) -> tuple[Annotation, bytes]:
-    record = assemble(note, sections, passages, findings, identity, timings, finish=finish)
-    return record, msgspec.json.encode(record)
+) -> Annotation:
+    return assemble(note, sections, passages, findings, identity, timings, finish=finish)
+
+
+def _encoded(incoming: Incoming, record: Annotation, to: Destinations) -> Outgoing:
+    """The record, and its vectors beside it where they have a topic of their own."""
+    if to.embedding_topic is None or not record.embeddings:
+        return topics.annotation(incoming, to.output_topic, msgspec.json.encode(record), record.id)
+    vectors = {"id": record.id, "document": record.document.id, "embeddings": record.embeddings}
+    beside = topics.annotation(
+        incoming, to.embedding_topic, msgspec.json.encode(vectors), record.id, topics.CE_EMBEDDING
+    )
+    lean = msgspec.json.encode(msgspec.structs.replace(record, embeddings=()))
+    return replace(topics.annotation(incoming, to.output_topic, lean, record.id), beside=beside)
 
 
 async def _off_loop(note: Note, work: Callable[..., Result], *args: Any) -> Result:

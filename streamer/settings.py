@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     input_topic: str = "clinical-notes"
     output_topic: str = "clinical-annotations"
     dead_letter_topic: str = "clinical-notes-dlt"
+    embedding_topic: str | None = Field(
+        None, description="where vectors go, if the head embedding is on; none: into the records"
+    )
     group: str = Field("streamer", description="consumer group; part of the transactional ids")
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     instance_id: str | None = Field(None, description="static group membership of this node")
@@ -96,6 +99,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Every topic that the service needs."""
+        named = self.input_topic, self.output_topic, self.dead_letter_topic, self.embedding_topic
+        return tuple(name for name in named if name is not None)
 
     @property
     def redis_url(self) -> str | None:

@@ -26,7 +26,7 @@ def create_topics(
     with kafka_errors(settings), admin_for(settings) as admin:
         there = set(admin.list_topics())
         wanted: dict[str, dict[str, Any]] = {}
-        for name, days in zip(_names(settings), RETENTION_DAYS, strict=True):
+        for name, days in zip(settings.topics, RETENTION_DAYS, strict=True):
             configs = {
                 "max.message.bytes": str(settings.max_record_bytes + BATCH_OVERHEAD),
                 "retention.ms": str(days * DAY_MS),
@@ -48,7 +48,7 @@ def create_topics(
 
 def check_topics(settings: Settings) -> list[str]:
     """What is wrong with the topics, one line each with the command that mends it; empty: nothing."""
-    names = _names(settings)
+    names = settings.topics
     with kafka_errors(settings), admin_for(settings) as admin:
         there = {topic["name"]: topic for topic in admin.describe_topics() if not topic["error_code"]}
         brokers = len(admin.describe_cluster()["brokers"])
@@ -116,7 +116,3 @@ def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, wanted) for name in names]
     answer = admin.describe_configs(asked, config_filter="all")["topic"]
     return {name: {key: entry["value"] for key, entry in answer[name].items()} for name in names}
-
-
-def _names(settings: Settings) -> tuple[str, str, str]:
-    return settings.input_topic, settings.output_topic, settings.dead_letter_topic

@@ -15,6 +15,7 @@ Headers = tuple[tuple[str, bytes], ...]
 
 VERSION = version("streamer")
 CE_TYPE = b"org.streamer.annotation.v1"
+CE_EMBEDDING = b"org.streamer.embedding.v1"
 OUR_HEADERS = frozenset({"content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"})
 LANE_HEADER = "streamer-lane"
 LAST_MOMENT = 253_402_300_800_000  # the year 10000, in milliseconds
@@ -56,9 +57,13 @@ class Outgoing:
     partition: int | None = None
     reason: str | None = None
     """Why this is a dead letter; None: it is not."""
+    beside: Outgoing | None = field(repr=False, default=None)
+    """Goes out with it, or neither does."""
 
 
-def annotation(incoming: Incoming, topic: str, record: bytes, record_id: str) -> Outgoing:
+def annotation(
+    incoming: Incoming, topic: str, record: bytes, record_id: str, kind: bytes = CE_TYPE
+) -> Outgoing:
     """The record that answers a note: same key, the producer's headers, CloudEvents' beside them.
 
     `ce_time` is when the note was put on its topic, so that a note read twice gives the same headers;
@@ -70,7 +75,7 @@ def annotation(incoming: Incoming, topic: str, record: bytes, record_id: str) ->
         ("ce_specversion", b"1.0"),
         ("ce_id", record_id.encode()),
         ("ce_source", f"/streamer/{incoming.topic}/{incoming.partition}".encode()),
-        ("ce_type", CE_TYPE),
+        ("ce_type", kind),
     )
     return Outgoing(topic, incoming.key, record, kept + ours + _ce_time(incoming.timestamp))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,16 @@ async def test_a_record_over_the_limit_goes_out_as_a_dead_letter_of_the_same_par
     await send(outlet, slot(b"x" * 900), producer)
     await send(outlet, slot(b"x" * 1001), producer)
     assert producer.sent == [("annotations", b"x" * 900, None), ("dead", b"text", 3)]
+
+
+async def test_what_goes_beside_a_record_goes_with_it_and_is_left_out_with_it() -> None:
+    producer, outlet = FakeProducer(), Outlet({"annotations": 1000, "vectors": 500, "dead": 5000}, "dead")
+    for size in (400, 501):
+        own = slot(b"x")
+        assert own.outgoing is not None
+        own.outgoing = replace(own.outgoing, beside=Outgoing("vectors", b"key", b"v" * size))
+        await send(outlet, own, producer)
+    assert producer.sent == [("annotations", b"x", None), ("vectors", b"v" * 400, None), ("dead", b"text", 3)]
 
 
 async def test_a_dead_letter_over_the_limit_only_names_its_message() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from streamer.errors import NoteError
 from streamer.pipeline import HEADER_BYTES, Destinations, NotePipeline
 from streamer.topics import Incoming, Outgoing
-from tests.fakes import PIPELINE, FakeCache, FakeEngine
+from tests.fakes import PIPELINE, FakeCache, FakeEngine, FakeReading
 
 TO = Destinations("annotations", "dlt", max_note_bytes=100_000)
 
@@ -144,3 +145,26 @@ async def test_every_entity_is_the_text_under_its_span(text: str) -> None:
         pytest.fail("a fault of a note must not be raised")
     for entity in body(out)["entities"]:
         assert text[entity["span"]["start"] : entity["span"]["end"]] == entity["text"]
+
+
+@pytest.mark.parametrize("topic", [None, "vectors"])
+async def test_vectors_go_into_the_record_or_to_a_topic_of_their_own(topic: str | None) -> None:
+    class Embedding(FakeEngine):
+        async def read(self, passages: Any, lane: Any = "routine") -> Any:
+            reading = await super().read(passages, lane)
+            vectors = [msgspec.structs.replace(own, embedding=(0.6, 0.8)) for own in reading.findings]
+            return FakeReading(vectors)
+
+    to = Destinations("annotations", "dlt", 100_000, topic)
+    own = NotePipeline(Embedding(), FakeCache(), PIPELINE, to)
+    out = await own.annotate(incoming(note("HPI: No fever.")))
+    vectors = [{"section": None, "vector": [0.6, 0.8]}, {"section": "s1", "vector": [0.6, 0.8]}]
+    if topic is None:
+        assert out.beside is None
+        assert body(out)["embeddings"] == vectors
+        return
+    assert body(out)["embeddings"] == []
+    assert out.beside is not None
+    assert (out.beside.topic, out.beside.key) == (topic, out.key)
+    assert body(out.beside) == {"id": body(out)["id"], "document": "n1", "embeddings": vectors}
+    assert dict(out.beside.headers)["ce_type"] == b"org.streamer.embedding.v1"
