@@ -22,14 +22,14 @@ CROSS_REFERENCES = Path("disease-ontology") / "doid.tsv"
 
 
 def related_codes(corpus: str, documents: Sequence[Document], scorer: RelationScorer) -> Measure:
-    """Relations of whole documents between gold entities: of a pair of codes, its surest pair of mentions."""
+    """Relations of whole documents between gold entities: see `code_pairs`."""
     rows: list[tuple[str, Threes]] = []
     for document in documents:
         named = sorted((span for span in document.spans if span.codes), key=lambda span: span.place)
         pairs = code_pairs(named, scorer.score(document.text, named))
         rows.append((document.id, by_code(document, pairs, scorer.threshold)))
     labels = {category for document in documents for category, *_ in document.code_pairs}
-    what = "pairs of codes of a whole document, between gold entities"
+    what = "pairs of codes that a whole document relates, given its entities and their codes"
     return Measure(corpus, PAIRS, what, len(documents), tally(rows, labels))
 
 

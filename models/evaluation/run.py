@@ -75,8 +75,8 @@ def run(
     kept = [held] if held is not None else [held_by(each) for each in both]
     selection = select(data_root, corpora, part, kept)
     if len(set(kept)) > 1 and part != "all":
-        told = " and ".join(f"{one.share:g} by {one.seed}" for one in kept)
-        selection.skipped.append(f"what is {part} for one of both checkpoints alone; they hold out {told}")
+        shares = " and ".join(f"{one.share:g} by {one.seed}" for one in kept)
+        selection.skipped.append(f"what is {part} for one of both checkpoints alone; they hold out {shares}")
     read = _Reading(selection, device, precision, scorer, len(both), on_progress)
     first, *others = [read.measured(each) for each in both]
     _link(first, selection, data_root)

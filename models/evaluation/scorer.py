@@ -26,8 +26,9 @@ FAR = 1 << 20
 
 
 class HeadScorer:
-    """See `RelationScorer`. A document longer than the encoder sees is read in windows that overlap by
-    half; of a pair that no window holds nothing is said."""
+    """See `RelationScorer`. A document longer than the encoder sees is read in windows that overlap by half:
+    of a pair that several windows hold the surest answer counts, of one that none holds nothing is said.
+    """
 
     threshold = 0.5
 
@@ -41,8 +42,16 @@ class HeadScorer:
         self._reader = Reader(checkpoint)
         self._most = checkpoint.encoder.max_position_embeddings - 2
 
-    def score(self, text: str, spans: Sequence[Labelled]) -> Iterator[Candidate]:
+    def score(self, text: str, spans: Sequence[Labelled]) -> list[Candidate]:
         """See `RelationScorer.score`. Of what a span may be, the head's first kind is taken."""
+        surest: dict[tuple[str, int, int], Candidate] = {}
+        for own in self._windows(text, spans):
+            key = own.category, own.source, own.target
+            if key not in surest or surest[key].confidence < own.confidence:
+                surest[key] = own
+        return list(surest.values())
+
+    def _windows(self, text: str, spans: Sequence[Labelled]) -> Iterator[Candidate]:
         (tokens,) = self._reader.tokenise([text])
         kinds = [
             next((n for n, kind in enumerate(self._head.kinds) if kind in own.allowed), -1) for own in spans
