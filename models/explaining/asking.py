@@ -1,0 +1,113 @@
+"""The worker's way to explanations: it asks about its notes, an engine answers. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.checkpoint import Checkpoint
+from models.errors import RequestRefused
+from models.explaining.explanation import IN_STREAM, Explanation, Method, shortened
+from models.explaining.questions import Asked, Weighed, ask, tell
+from models.passages import split
+from models.reader import Reader
+from models.requests import Passage as Pieces
+from models.sections import find_sections
+from models.tokeniser import Tokens
+from models.types import Annotation, Note, Passage, RecordWarning
+
+HEADER = "streamer-explain"
+MOST_TOKENS, MOST_WORK = 1024, 16_384
+"""Of a note that is explained in the stream: its tokens, and those that all questions about it look at, which
+is what integrated gradients cost."""
+WORDS = 12
+"""Of each explanation in a record: the strongest."""
+UNKNOWN = RecordWarning(
+    "explain-unknown-method", f"{HEADER} asks for a method that is not one of {', '.join(IN_STREAM)}."
+)
+TOO_LARGE = RecordWarning(
+    "explain-too-large",
+    "The note is too long to be explained in the stream; streamer annotate --explain has no limit.",
+)
+NOT_EXPLAINED = RecordWarning(
+    "explain-failed", "The engine could not explain this note; streamer annotate --explain tells why."
+)
+
+
+class Weighs(Protocol):
+    """An engine that explains: `models.client.EngineClient` in the service.
+
+    Takes passages and questions as `Asking` makes them; gives the arrays of `Weighed`. Raises
+    `RequestRefused` for what it will never answer.
+    """
+
+    async def weigh(
+        self, passages: Sequence[Pieces], questions: NDArray[np.int32], method: Method
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]: ...
+
+
+@dataclass(frozen=True)
+class Open:
+    """What is asked about a note, and what is needed to tell the answers; `repr` shows no text."""
+
+    asked: Asked
+    passages: Sequence[Passage]
+    tokens: Sequence[Tokens]
+
+    @property
+    def questions(self) -> NDArray[np.int32]:
+        return self.asked.questions
+
+    @property
+    def pieces(self) -> list[Pieces]:
+        """The passages as an encoder takes them."""
+        return [own.passage for own in self.tokens]
+
+    @property
+    def too_large(self) -> bool:
+        sizes = np.array([len(own) for own in self.tokens], np.int64)
+        return int(sizes.sum()) > MOST_TOKENS or int(sizes[self.questions[:, 1]].sum()) > MOST_WORK
+
+
+class Asking:
+    """Turns records into questions and answers into explanations, with one checkpoint. Thread-safe."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._reader = Reader(checkpoint)
+        self._word_start = checkpoint.word_start
+
+    def ask(self, note: Note, annotation: Annotation, *, every_axis: bool = False) -> Open:
+        """Of every entity, assertion and class of a note's record; see `questions.ask`."""
+        passages = split(note.text, find_sections(note.text))
+        tokens = self._reader.tokenise([passage.text for passage in passages])
+        asked = ask(annotation, passages, tokens, self._checkpoint, every_axis=every_axis)
+        return Open(asked, passages, tokens)
+
+    def tell(self, asked: Open, weighed: Weighed, method: Method) -> tuple[Explanation, ...]:
+        return tell(asked.asked, weighed, asked.passages, asked.tokens, self._word_start, method)
+
+    async def explain(
+        self, note: Note, annotation: Annotation, header: bytes, engine: Weighs
+    ) -> tuple[tuple[Explanation, ...], tuple[RecordWarning, ...]]:
+        """What the header of a note's message asks for, or a warning that says why there is none of it.
+
+        Whatever else the engine raises (it is away, it will not have us) is the caller's to deal with.
+        """
+        method = next((own for own in IN_STREAM if own.encode() == header.strip().lower()), None)
+        if method is None:
+            return (), (UNKNOWN,)
+        asked = self.ask(note, annotation)
+        if asked.too_large:
+            return (), (TOO_LARGE,)
+        if not len(asked.questions):
+            return (), ()
+        try:
+            weighed = Weighed(*await engine.weigh(asked.pieces, asked.questions, method))
+        except RequestRefused:
+            return (), (NOT_EXPLAINED,)
+        return tuple(shortened(own, WORDS) for own in self.tell(asked, weighed, method)), ()
