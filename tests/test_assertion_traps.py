@@ -16,12 +16,12 @@ from models import cues
 from models.assemble import assemble
 from models.passages import split
 from models.phrases import AXIS_OF
+from models.reader import UNJUDGED
 from models.sections import find_sections
 from models.types import AXES, Entity, Findings, Mention, Note, Passage, Span
 from tests.records import PIPELINE, TIMINGS
 
 TABLE = Path(__file__).with_name("assertion_traps.tsv")
-NEUTRAL = np.concatenate([np.full(len(values), 1 / len(values), np.float32) for values in AXES.values()])
 USUAL = {axis: values[0] for axis, values in AXES.items()}
 CASES = [
     tuple(line.split("\t"))
@@ -49,7 +49,7 @@ def read(text: str, concepts: list[Span]) -> tuple[Entity, ...]:
     judged = iter(
         cues.resolve(
             [(passage.text, spans) for passage, spans in zip(passages, own, strict=True)],
-            np.tile(NEUTRAL, (sum(map(len, own)), 1)),
+            np.tile(UNJUDGED, (sum(map(len, own)), 1)),
         )
     )
     findings = [
