@@ -59,9 +59,10 @@ class Paired:
 class Batch:
     """`ids`, `features` [rows]; `lengths`: of the padded windows, adding up to the rows; `real` bool [rows].
 
-    Of the real tokens only, in their order: `tags` by layer [tokens]; `judged` [m, 2] and `values` [m, 13];
-    `windows` [tokens]: each token's window. `bundle` [windows]: which bundle each is of; `classes`: by task
-    bool [bundles, labels] and bool [bundles], whether it is known.
+    Of the real tokens only, in their order: `tags` by layer [tokens]; `soft` by layer [k, tags], and which k
+    tokens these are; `judged` [m, 2] and `values` [m, 13]; `windows` [tokens]: each token's window.
+    `bundle` [windows]: which bundle each is of; `classes`: by task bool [bundles, labels] and bool [bundles],
+    whether it is known.
     """
 
     ids: Tensor
@@ -75,6 +76,7 @@ class Batch:
     bundle: Tensor
     classes: dict[str, tuple[Tensor, Tensor]]
     paired: Paired | None
+    soft: dict[str, tuple[Tensor, Tensor]]
 
     @property
     def tokens(self) -> int:
@@ -117,6 +119,7 @@ def collate(
         bundle=torch.tensor([number for _, number in order]),
         classes={name: _classes(bundles, name, len(task.labels)) for name, task in scheme.tasks.items()},
         paired=_paired(windows, starts, scheme, chance) if scheme.relations else None,
+        soft={layer: soft for layer in scheme.layers if (soft := _soft(windows, starts, layer)) is not None},
     )
 
 
@@ -164,6 +167,18 @@ def _tags(windows: Sequence[Window], layer: str) -> NDArray[np.int64]:
         inner = np.full(len(window) - 2, NOTHING) if own is None else own[window.start : window.stop]
         parts.append(np.pad(inner, 1, constant_values=NOTHING))
     return np.concatenate(parts).astype(np.int64)
+
+
+def _soft(windows: Sequence[Window], starts: NDArray[np.int64], layer: str) -> tuple[Tensor, Tensor] | None:
+    rows, places = [], []
+    for window, at in zip(windows, starts.tolist(), strict=True):
+        own = window.example.soft.get(layer)
+        if own is not None:
+            rows.append(own[window.start : window.stop])
+            places.append(np.arange(at, at + window.stop - window.start))
+    if not rows:
+        return None
+    return torch.from_numpy(np.concatenate(rows)).float(), torch.from_numpy(np.concatenate(places))
 
 
 def _classes(bundles: Sequence[Bundle], task: str, labels: int) -> tuple[Tensor, Tensor]:

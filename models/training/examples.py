@@ -55,7 +55,8 @@ class Ends:
 @dataclass(frozen=True)
 class Example:
     """A document's tokens. `tags`: by layer [tokens], rows of its table of allowed tag sets or `NOTHING`;
-    `cuts`: tokens at which a sentence starts, then the number of tokens; `classes`: by task bool [labels].
+    `cuts`: tokens at which a sentence starts, then the number of tokens; `classes`: by task bool [labels];
+    `soft`: by layer [tokens, tags], how probable teachers find each tag.
     """
 
     corpus: str
@@ -66,6 +67,7 @@ class Example:
     ends: Ends | None
     cuts: tuple[int, ...]
     classes: dict[str, Bools] = field(default_factory=dict)
+    soft: dict[str, NDArray[np.float16]] = field(default_factory=dict)
 
 
 class TagSets:

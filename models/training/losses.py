@@ -35,6 +35,15 @@ def marginal_loss(head: Entities, hidden: Tensor, tags: Tensor, table: Tensor) -
     return marginal(head.project(hidden[known]), table[tags[known]]).sum() / len(tags)
 
 
+def soft_loss(head: Entities, hidden: Tensor, soft: Tensor, places: Tensor) -> Tensor:
+    """How far the tags are from what teachers found probable (Hinton et al. 2015), a token of the batch.
+
+    `soft` [k, tags] of the tokens `places` [k]. Their own entropy, which nothing can change, is left out.
+    """
+    told = head.project(hidden[places]).log_softmax(1)
+    return -(soft * told).sum() / len(hidden)
+
+
 def assertion_loss(head: Assertion, hidden: Tensor, spans: Tensor, values: Tensor) -> Tensor:
     """Of the judged spans the sum over the axes. `spans` [m, 2] tokens, `values` bool [m, 13]."""
     if not len(spans):

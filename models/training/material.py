@@ -36,7 +36,7 @@ class Material:
         self.preparer = Preparer(tokenizer, dictionary, scheme)
         self._documents = documents
         self._pools = {name: Mentions(own) for name, own in documents.items()} if config.replaced else {}
-        self._examples = {name: self.preparer.prepare(own) for name, own in documents.items()}
+        self.examples = {name: self.preparer.prepare(own) for name, own in documents.items()}
         everything = [document for own in documents.values() for document in own]
         self._concepts = concepts(everything) if config.synthetic else None
         pieces = ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
@@ -64,7 +64,7 @@ class Material:
         config = self._config
         limit = config.window - 2
         drawn: list[Bundle] = []
-        for name, examples in self._examples.items():
+        for name, examples in self.examples.items():
             whole = config.whole.get(name, 0.0)
             for number in _times(len(examples), config.corpora.get(name, 1.0), chance):
                 example = self._renamed(name, number, chance) or examples[number]

@@ -18,7 +18,7 @@ from models.heads.text_classes import TextClasses
 from models.training.batch import Batch
 from models.training.config import Sizes, TrainConfig
 from models.training.dense import hidden_states, products_in
-from models.training.losses import assertion_loss, class_loss, marginal_loss, relation_losses
+from models.training.losses import assertion_loss, class_loss, marginal_loss, relation_losses, soft_loss
 from models.training.scheme import Scheme
 from models.weights import load_encoder
 
@@ -67,6 +67,8 @@ class Model(nn.Module):
             head = self.heads[layer]
             assert isinstance(head, Entities)
             losses[layer] = marginal_loss(head, hidden, tags, tables[layer])
+            if layer in batch.soft:
+                losses[f"{layer}-soft"] = soft_loss(head, hidden, *batch.soft[layer])
         heads = dict(self.heads.items())
         asserting, relating = heads.get("assertion"), heads.get("relations")
         if isinstance(asserting, Assertion):

@@ -1,0 +1,82 @@
+"""Teachers tell a student how probable they find each tag, of labelled texts and of others.
+
+Method: distillation of an ensemble (Hinton et al. 2015): the mean of the teachers' probabilities, in passages
+of several sentences, as the engine would see them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+import torch
+
+from models.heads.entities import Entities
+from models.training.batch import Special, collate
+from models.training.examples import Example
+from models.training.model import Model
+from models.training.windows import Window, passages
+
+TOKENS = 4096
+
+
+def taught(
+    examples: Sequence[Example],
+    teachers: Sequence[Model],
+    special: Special,
+    limit: int,
+    on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> list[Example]:
+    """The examples with what the teachers say of every token, in every layer. `limit`: tokens of a window."""
+    found = [
+        replace(
+            own,
+            soft={
+                layer: np.zeros((len(own.ids), 1 + 2 * len(categories)), np.float16)
+                for layer, categories in teachers[0].scheme.layers.items()
+            },
+        )
+        for own in examples
+    ]
+    windows = [w for own in found for w in passages(own, limit, random.Random(0))]
+    windows.sort(key=len)
+    done = 0
+    for batch in _batches(windows):
+        _tell(batch, teachers, special)
+        done += len(batch)
+        on_progress(done, len(windows))
+    return found
+
+
+def _batches(windows: Sequence[Window]) -> list[list[Window]]:
+    """Neighbours in order of length, about `TOKENS` tokens together."""
+    ends = np.cumsum([len(window) for window in windows]) // TOKENS
+    return [
+        [window for window, _ in own] for _, own in groupby(zip(windows, ends, strict=True), lambda w: w[1])
+    ]
+
+
+@torch.no_grad()
+def _tell(windows: Sequence[Window], teachers: Sequence[Model], special: Special) -> None:
+    scheme = teachers[0].scheme
+    batch = collate([(w,) for w in windows], special, scheme, 0.0, random.Random(0), still=True)
+    order = torch.argsort(batch.bundle).tolist()  # the batch has put them in order of length
+    sizes = torch.bincount(batch.windows, minlength=len(windows))
+    starts = (sizes.cumsum(0) - sizes).tolist()
+    sums: dict[str, torch.Tensor] = {}
+    for teacher in teachers:
+        teacher.eval()
+        hidden = teacher.hidden(batch)
+        for layer in scheme.layers:
+            head = teacher.heads[layer]
+            assert isinstance(head, Entities)
+            probability = head.project(hidden).softmax(1) / len(teachers)
+            sums[layer] = sums[layer] + probability if layer in sums else probability
+    for number, window in enumerate(windows):
+        first = starts[order[number]] + 1
+        for layer, rows in sums.items():
+            own = rows[first : first + window.stop - window.start].numpy().astype(np.float16)
+            window.example.soft[layer][window.start : window.stop] = own
