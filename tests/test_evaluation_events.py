@@ -30,12 +30,37 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     return open_checkpoint(huggingface_folder(tmp_path_factory.mktemp("events")))
 
 
-def test_effects_have_a_category_of_their_own_or_are_sources_of_relations_or_problems() -> None:
+def test_effects_have_a_category_of_their_own_and_are_sources_of_relations() -> None:
     can = Abilities(ENTITIES, events=frozenset({"EFFECT"}), relations=frozenset({ADVERSE}))
-    assert drugs_and_effects(FOUND, can) == {DRUG, (30, 34, "EFFECT")}
+    assert drugs_and_effects(FOUND, can) == {DRUG, (10, 14, "EFFECT"), (30, 34, "EFFECT")}
     can = Abilities(ENTITIES, relations=frozenset({ADVERSE}))
-    assert drugs_and_effects(FOUND, can) == {DRUG, (10, 14, "EFFECT")}
-    assert drugs_and_effects(FOUND, Abilities(ENTITIES)) == {DRUG, (10, 14, "EFFECT"), (20, 24, "EFFECT")}
+    assert drugs_and_effects(record(*FOUND.entities[:3], relations=FOUND.relations), can) == {
+        DRUG,
+        (10, 14, "EFFECT"),
+    }
+
+
+def test_where_a_checkpoint_tells_of_no_effects_problems_are() -> None:
+    told = record(*FOUND.entities[:3])
+    assert drugs_and_effects(told, Abilities(ENTITIES)) == {DRUG, (10, 14, "EFFECT"), (20, 24, "EFFECT")}
+
+
+def test_an_effect_that_is_the_source_of_a_relation_too_is_one_effect() -> None:
+    can = Abilities(ENTITIES, events=frozenset({"EFFECT"}), relations=frozenset({ADVERSE}))
+    told = record(*FOUND.entities, relations=(related(ADVERSE, (30, 34), (0, 4)),))
+    assert drugs_and_effects(told, can) == {DRUG, (30, 34, "EFFECT")}
+
+
+def test_drugs_are_all_medications_or_those_with_a_relation() -> None:
+    can = Abilities(ENTITIES, relations=frozenset({ADVERSE, "TREATS"}))
+    told = record(
+        *(entity(at, at + 4, "MEDICATION") for at in (0, 40, 50)),
+        entity(10, 14, "DISEASE"),
+        relations=(related("TREATS", (40, 44), (10, 14)), related(ADVERSE, (10, 14), (0, 4))),
+    )
+    effect = (10, 14, "EFFECT")
+    assert drugs_and_effects(told, can) == {DRUG, (40, 44, "DRUG"), (50, 54, "DRUG"), effect}
+    assert drugs_and_effects(told, can, "related") == {DRUG, (40, 44, "DRUG"), effect}
 
 
 def test_drugs_of_events_are_drugs_where_they_are_reported() -> None:

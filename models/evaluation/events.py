@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from models.corpora.scheme import MEDICATION, PROBLEM, Document
 from models.evaluation.abilities import Abilities
-from models.evaluation.spans import Place, found_places
+from models.evaluation.spans import Place
 from models.types import Annotation
 
 ADVERSE = "ADVERSE_EFFECT_OF"
 DRUG, EFFECT = "DRUG", "EFFECT"
+Drugs = Literal["all", "related"]
+"""Which medications are drugs of an event: all, or those that have any relation."""
 EFFECTS = frozenset({"EFFECT", "ADVERSE_EFFECT"})
 """What an effect's category may be called, where a checkpoint tells it from other problems."""
 
@@ -18,17 +22,23 @@ def gold_events(document: Document) -> frozenset[Place]:
     return frozenset((span.start, span.end, c) for span in layer.spans for c in span.allowed)
 
 
-def drugs_and_effects(record: Annotation, can: Abilities) -> frozenset[Place]:
-    """Drugs: entities that are a DRUG where a checkpoint reports that category, else medications. Effects:
-    entities of a category of effects, else the sources of ADVERSE_EFFECT_OF, else problems: the first that
-    the checkpoint can tell."""
-    drugs = found_places(record.entities, dict.fromkeys({DRUG} if can.knows({DRUG}) else MEDICATION, DRUG))
-    if can.knows(EFFECTS) or ADVERSE not in can.relations:
-        effects = EFFECTS if can.knows(EFFECTS) else PROBLEM
-        return drugs | found_places(record.entities, dict.fromkeys(effects, EFFECT))
+def drugs_and_effects(record: Annotation, can: Abilities, drugs: Drugs = "all") -> frozenset[Place]:
+    """Drugs: medications, or what the checkpoint calls a DRUG where it has that category.
+
+    Effects: entities of a category of effects, and whatever ADVERSE_EFFECT_OF leads from (what is called an
+    effect at the very place of a problem is told as that problem); all problems where it tells of neither.
+    """
+    called = frozenset({DRUG}) if can.knows({DRUG}) else MEDICATION
+    ends = {end for relation in record.relations for end in (relation.source, relation.target)}
     sources = {relation.source for relation in record.relations if relation.category == ADVERSE}
-    spans = (entity.span for entity in record.entities if entity.id in sources)
-    return drugs | {(span.start, span.end, EFFECT) for span in spans}
+    effects = EFFECTS if can.knows(EFFECTS) or ADVERSE in can.relations else PROBLEM
+    given = (e for e in record.entities if e.category in called and (drugs == "all" or e.id in ends))
+    caused = (e for e in record.entities if e.category in effects or e.id in sources)
+    return frozenset(
+        (entity.span.start, entity.span.end, name)
+        for name, some in ((DRUG, given), (EFFECT, caused))
+        for entity in some
+    )
 
 
 def finds_events(can: Abilities) -> bool:

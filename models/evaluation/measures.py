@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from models.corpora.maccrobat import MACCROBAT
 from models.corpora.scheme import EVENTS, PHI, PROBLEM, Document
 from models.evaluation import asserted, classes, related, spans
 from models.evaluation.abilities import Abilities
 from models.evaluation.counts import Kind, Tally, Threes, tally
-from models.evaluation.events import drugs_and_effects, finds_events, gold_events
+from models.evaluation.events import Drugs, drugs_and_effects, finds_events, gold_events
 from models.types import AXES, Annotation
 
 Pair = tuple[Document, Annotation]
@@ -46,8 +47,10 @@ class Measure:
         return self.corpus, self.task
 
 
-def measures(corpus: str, pairs: Sequence[Pair], can: Abilities) -> Iterator[Measure]:
-    for part in (_entities, _twelve, _events, _assertions, _relations, _phi, _classes):
+def measures(corpus: str, pairs: Sequence[Pair], can: Abilities, drugs: Drugs = "all") -> Iterator[Measure]:
+    """`drugs`: see `models.evaluation.events`."""
+    events = partial(_events, drugs=drugs)
+    for part in (_entities, _twelve, events, _assertions, _relations, _phi, _classes):
         yield from part(corpus, pairs, can)
 
 
@@ -127,20 +130,23 @@ def _lenient(names: spans.Names) -> Count:
 # --- events, assertion, relations --------------------------------------------------------------------
 
 
-def _events(corpus: str, pairs: Sequence[Pair], can: Abilities) -> Iterator[Measure]:
+def _events(corpus: str, pairs: Sequence[Pair], can: Abilities, drugs: Drugs) -> Iterator[Measure]:
     pairs = [pair for pair in pairs if "events" in pair[0].layers]
     if not pairs or not finds_events(can):
         return
-    what = f"{EXACT} of drugs and of their effects"
-    yield _measure(corpus, "events", what, pairs, _drugs_and_effects(spans.exact, can), EVENTS)
-    what = "any overlap, one to one"
-    yield _measure(corpus, f"events, {OVERLAP}", what, pairs, _drugs_and_effects(spans.lenient, can), EVENTS)
+    of = "all medications" if drugs == "all" else "medications that are related to anything"
+    for task, how, count in (
+        ("events", EXACT, spans.exact),
+        (f"events, {OVERLAP}", "any overlap, one to one,", spans.lenient),
+    ):
+        what = f"{how} of drugs ({of}) and of their effects"
+        yield _measure(corpus, task, what, pairs, _drugs_and_effects(count, can, drugs), EVENTS)
 
 
 def _drugs_and_effects(
-    count: Callable[[frozenset[spans.Place], frozenset[spans.Place]], Threes], can: Abilities
+    count: Callable[[frozenset[spans.Place], frozenset[spans.Place]], Threes], can: Abilities, drugs: Drugs
 ) -> Count:
-    return lambda document, record: count(gold_events(document), drugs_and_effects(record, can))
+    return lambda document, record: count(gold_events(document), drugs_and_effects(record, can, drugs))
 
 
 def _assertions(corpus: str, pairs: Sequence[Pair], can: Abilities) -> Iterator[Measure]:
