@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.evaluation.bootstrap import Figure, difference, figure, randomisation
+from models.evaluation.bootstrap import Figure, difference, figure, randomisation, samples
 from models.evaluation.counts import Array, micro
 
 FEW = 200
@@ -15,7 +15,7 @@ FEW = 200
 
 def documents(*threes: tuple[int, int, int]) -> Array:
     """Counts of documents that have one label."""
-    return np.array(threes, np.float64)[:, None]
+    return np.array(threes, np.float64).reshape(-1, 1, 3)
 
 
 THREES = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)).map(
@@ -25,7 +25,7 @@ COUNTS = st.lists(THREES, min_size=2, max_size=12).map(lambda threes: documents(
 
 
 @given(THREES, st.integers(2, 9))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_where_all_documents_are_alike_the_interval_is_the_figure(
     three: tuple[int, int, int], number: int
 ) -> None:
@@ -101,3 +101,17 @@ def test_what_seems_much_may_be_one_document() -> None:
 def test_counts_of_other_documents_are_refused() -> None:
     with pytest.raises(ValueError, match="other documents"):
         difference(documents((1, 1, 1)), documents((1, 1, 1), (1, 1, 1)), micro)
+
+
+def test_labels_of_one_table_are_drawn_together() -> None:
+    chance = np.random.default_rng(3)
+    counts = np.sort(chance.integers(0, 9, (20, 3, 3)), axis=2)[:, :, ::-1].astype(np.float64)
+    drawn = samples(counts, FEW)
+    assert drawn.figure(micro) == figure(counts, micro, FEW)
+    for label in range(3):
+        assert drawn.figure(micro, label) == figure(counts[:, [label]], micro, FEW)
+
+
+def test_without_resamples_there_is_a_figure_and_no_interval() -> None:
+    assert figure(documents((2, 2, 1), (2, 2, 2)), micro, 0) == Figure(0.75, None, None)
+    assert figure(documents(), micro) == Figure(None)

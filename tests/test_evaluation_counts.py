@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluation.counts import Threes, aligned, macro, micro, score, tally
@@ -54,6 +54,7 @@ def test_two_tallies_are_held_against_each_other_in_the_labels_that_both_have() 
         aligned(one, tally([("b", {})]))
 
 
+@settings(deadline=None)
 @given(ROWS, st.randoms())
 def test_the_order_of_texts_does_not_matter(rows: list[tuple[str, Threes]], chance: object) -> None:
     shuffled = list(rows)
@@ -63,6 +64,7 @@ def test_the_order_of_texts_does_not_matter(rows: list[tuple[str, Threes]], chan
     assert np.array_equal(one.counts, two.counts)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_f1_lies_between_nothing_and_all(rows: list[tuple[str, Threes]]) -> None:
     for value in (micro(tally(rows).sums), macro(tally(rows).sums)):

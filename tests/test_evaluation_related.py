@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.corpora.scheme import Related
@@ -54,6 +54,7 @@ def test_a_pair_of_codes_adds_the_odds_of_its_pairs_of_mentions() -> None:
     assert by_code(own, pairs, 0.39) == {ADVERSE: (2, 2, 1)}
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
 def test_more_pairs_of_mentions_never_say_less_whatever_their_order(sure: list[float]) -> None:
     spans = [labelled(n, n + 1, "DISEASE", codes="D") for n in range(len(sure))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluation.spans import Place, exact, found_places, gold_places, lenient, matched
@@ -57,6 +57,7 @@ def test_names_merge_categories_and_leave_others_out() -> None:
     assert found_places(found, names) == {(0, 4, "PROBLEM")}
 
 
+@settings(deadline=None)
 @given(PLACES, PLACES)
 def test_lenient_never_counts_less_than_exact(gold: Places, found: Places) -> None:
     strict, loose = exact(gold, found), lenient(gold, found)
@@ -66,6 +67,7 @@ def test_lenient_never_counts_less_than_exact(gold: Places, found: Places) -> No
         assert strict[label][2] <= right <= min(there, named)
 
 
+@settings(deadline=None)
 @given(PLACES, PLACES)
 def test_matching_is_the_same_from_both_sides(gold: Places, found: Places) -> None:
     there = {(one, two) for one, two in matched(gold, found)}
@@ -73,6 +75,7 @@ def test_matching_is_the_same_from_both_sides(gold: Places, found: Places) -> No
     assert there == back
 
 
+@settings(deadline=None)
 @given(PLACES, PLACES)
 def test_pairs_overlap_have_one_label_and_share_nobody(gold: Places, found: Places) -> None:
     pairs = matched(gold, found)
@@ -82,6 +85,7 @@ def test_pairs_overlap_have_one_label_and_share_nobody(gold: Places, found: Plac
     assert len({one for one, _ in pairs}) == len({two for _, two in pairs}) == len(pairs)
 
 
+@settings(deadline=None)
 @given(PLACES, PLACES)
 def test_whoever_is_left_over_has_nobody_free_to_match(gold: Places, found: Places) -> None:
     pairs = matched(gold, found)

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.evaluation.counts import Array
 
@@ -49,12 +49,33 @@ class Difference:
     p: float | None
 
 
+@dataclass(frozen=True)
+class Samples:
+    """Counts of documents, `summed` as they are [labels, columns], and over as many `drawn` with replacement
+    [resamples, labels, columns]. `documents`: how many there are to draw from."""
+
+    summed: Array
+    drawn: Array
+    documents: int
+
+    def figure(self, formula: Formula, label: int | None = None) -> Figure:
+        """Of all labels together, or of one."""
+        some = slice(None) if label is None else slice(label, label + 1)
+        value = _number(formula(self.summed[some]))
+        if value is None or self.documents < 2:
+            return Figure(value)
+        return Figure(value, *_percentiles(formula(self.drawn[:, some])))
+
+
+def samples(counts: Array, resamples: int = RESAMPLES, seed: int = SEED) -> Samples:
+    """`counts` [documents, labels, columns]; of a lone document nothing is drawn."""
+    drawn = counts[:0] if len(counts) < 2 else _product(_times(len(counts), resamples, seed), counts)
+    return Samples(counts.sum(0), drawn, len(counts))
+
+
 def figure(counts: Array, formula: Formula, resamples: int = RESAMPLES, seed: int = SEED) -> Figure:
-    """`counts` [documents, labels, columns]."""
-    value = _number(formula(counts.sum(0)))
-    if value is None or len(counts) < 2:
-        return Figure(value)
-    return Figure(value, *_percentiles(formula(_drawn(counts, resamples, seed))))
+    """`counts` [documents, labels, columns]; without resamples there is no interval."""
+    return samples(counts, resamples, seed).figure(formula)
 
 
 def difference(
@@ -67,7 +88,8 @@ def difference(
     if one is None or two is None or len(first) < 2:
         known = None if one is None or two is None else two - one
         return Difference(one, two, known, None, None, None)
-    drawn = formula(_drawn(second, resamples, seed)) - formula(_drawn(first, resamples, seed))
+    times = _times(len(first), resamples, seed)
+    drawn = formula(_product(times, second)) - formula(_product(times, first))
     p = randomisation(first, second, formula, resamples, seed)
     return Difference(one, two, two - one, *_percentiles(drawn), p)
 
@@ -76,22 +98,27 @@ def randomisation(
     first: Array, second: Array, formula: Formula, resamples: int = RESAMPLES, seed: int = SEED
 ) -> float:
     """The p-value of `TEST`, never 0: at least 1 / (resamples + 1)."""
-    swapped = np.random.default_rng(seed).random((resamples, len(first))) < 0.5
-    moved = _product(swapped.astype(np.float64), second - first)
+    moved = _product(_swapped(len(first), resamples, seed), second - first)
     shuffled = formula(second.sum(0) - moved) - formula(first.sum(0) + moved)
     seen = abs(float(formula(second.sum(0)) - formula(first.sum(0))))
     as_large = np.abs(np.nan_to_num(shuffled)) >= seen - 1e-12
     return (1 + int(as_large.sum())) / (1 + resamples)
 
 
-def _drawn(counts: Array, resamples: int, seed: int) -> Array:
-    """Sums of the counts of as many documents, drawn with replacement [resamples, labels, columns]."""
-    number = len(counts)
-    times = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), resamples)
-    return _product(times.astype(np.float64), counts)
+@lru_cache(maxsize=2)
+def _times(documents: int, resamples: int, seed: int) -> Array:
+    """How often each document is drawn [resamples, documents]. Remembered: tables of a corpus draw alike."""
+    even = np.full(documents, 1 / documents)
+    return np.random.default_rng(seed).multinomial(documents, even, resamples).astype(np.float64)
 
 
-def _product(weights: NDArray[np.float64], counts: Array) -> Array:
+@lru_cache(maxsize=2)
+def _swapped(documents: int, resamples: int, seed: int) -> Array:
+    """Whose two results change places [resamples, documents]."""
+    return (np.random.default_rng(seed).random((resamples, documents)) < 0.5).astype(np.float64)
+
+
+def _product(weights: Array, counts: Array) -> Array:
     product: Array = (weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
     return product
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from models.evaluation.bootstrap import LEVEL, TEST, Difference, Figure, figure
+from models.evaluation.bootstrap import LEVEL, TEST, Difference, Figure, samples
 from models.evaluation.calibrated import Calibration
 from models.evaluation.counts import Array, Kind, macro, micro
 from models.evaluation.measures import Measure
@@ -167,11 +167,8 @@ class Report:
 def table(measure: Measure, resamples: int) -> Table:
     """Labels that are neither gold nor found are left out."""
     counts, kind = measure.tally.counts, measure.kind
-    scores = tuple(
-        _score(label, counts[:, [number]], kind, resamples)
-        for number, label in enumerate(measure.tally.labels)
-        if counts[:, number].any()
-    )
+    drawn = samples(counts, resamples)
+    own = partial(micro, kind=kind)
     mean = partial(macro, kind="recall" if kind == "recall" else "f1")
     return Table(
         measure.corpus,
@@ -180,9 +177,13 @@ def table(measure: Measure, resamples: int) -> Table:
         kind,
         measure.documents,
         len(counts),
-        scores,
-        _score(ALL, counts, kind, resamples),
-        figure(counts, mean, resamples),
+        tuple(
+            _score(label, drawn.summed[[number]], drawn.figure(own, number))
+            for number, label in enumerate(measure.tally.labels)
+            if drawn.summed[number].any()
+        ),
+        _score(ALL, drawn.summed, drawn.figure(own)),
+        drawn.figure(mean),
     )
 
 
@@ -202,10 +203,10 @@ def rounded(value: Any) -> Any:
     return round(value, DIGITS) if isinstance(value, float) else value
 
 
-def _score(label: str, counts: Array, kind: Kind, resamples: int) -> Score:
-    """`counts` [documents, labels, 3]."""
-    gold, found, right = (round(number) for number in counts.sum((0, 1)).tolist())
-    return Score(label, gold, found, right, figure(counts, partial(micro, kind=kind), resamples))
+def _score(label: str, summed: Array, shown: Figure) -> Score:
+    """`summed` [labels, 3]."""
+    gold, found, right = (round(number) for number in summed.sum(0).tolist())
+    return Score(label, gold, found, right, shown)
 
 
 def _calibrated(one: Calibration) -> dict[str, Any]:
