@@ -11,6 +11,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from models.explanation import Explanation as Explanation
+from models.explanation import Word as Word
+from models.span import Span as Span
+
 Certainty = Literal["positive", "positivePossible", "neutralPossible", "negativePossible", "negative"]
 Conditionality = Literal["none", "hypothetical", "conditional"]
 Association = Literal["subject", "other"]
@@ -26,22 +30,6 @@ AXES: dict[str, tuple[str, ...]] = {
 }
 LANES: tuple[Lane, ...] = ("stat", "routine", "backfill")
 SCHEMA_VERSION = "1.0"
-
-
-class Span(msgspec.Struct, frozen=True, order=True, gc=False):
-    """A half-open stretch of text, in Unicode code points."""
-
-    start: int
-    end: int
-
-    def __len__(self) -> int:
-        return self.end - self.start
-
-    def shift(self, by: int) -> Span:
-        return Span(self.start + by, self.end + by)
-
-    def overlaps(self, other: Span) -> bool:
-        return self.start < other.end and other.start < self.end
 
 
 class _Private(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -304,5 +292,6 @@ class Annotation(_Private, frozen=True, kw_only=True):
     classifications: tuple[Classification, ...] = ()
     phi: tuple[Phi, ...] = ()
     embeddings: tuple[Embedding, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
     warnings: tuple[RecordWarning, ...] = ()
     timings: Timings

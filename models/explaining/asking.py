@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
 from models.errors import RequestRefused
-from models.explaining.explanation import IN_STREAM, Explanation, Method, shortened
 from models.explaining.questions import Asked, Weighed, ask, tell
+from models.explanation import IN_STREAM, Explanation, Method, shortened
 from models.passages import split
 from models.reader import Reader
 from models.requests import Passage as Pieces

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.explaining.explain import Explainer
-from models.explaining.explanation import Method
 from models.explaining.perturbation import Masking
 from models.explaining.questions import ASSERTION, LABEL, SPAN
 from models.explaining.targets import Local
 from models.explaining.trunk import Trunk, Window
+from models.explanation import Method
 from models.types import AXES, Annotation, Note
 
 WORDS = 3

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
 from models.explaining.asking import Asking
-from models.explaining.explanation import Explanation, Method
 from models.explaining.gradients import Attributed, integrated
 from models.explaining.perturbation import lime, shap
 from models.explaining.questions import LABEL, Weighed
 from models.explaining.rollout import rolled
 from models.explaining.targets import Local, Targets
 from models.explaining.trunk import Trunk, Window
+from models.explanation import Explanation, Method
 from models.forward import choose_device
 from models.requests import Passage as Pieces
 from models.types import Annotation, Note

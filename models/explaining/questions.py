@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
-from models.explaining.explanation import DIGITS, Explanation, Kind, Method, Word
+from models.explanation import DIGITS, Explanation, Kind, Method, Word
 from models.tokeniser import Tokens
 from models.types import AXES, Annotation, Passage, Span
 

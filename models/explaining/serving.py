@@ -23,8 +23,8 @@ from models.checkpoint import Checkpoint
 from models.errors import EngineError
 from models.explaining.asking import MOST_TOKENS, MOST_WORK
 from models.explaining.explain import Explainer
-from models.explaining.explanation import IN_STREAM, Method
 from models.explaining.questions import ASSERTION, COLUMNS, LABEL, SPAN, Weighed
+from models.explanation import IN_STREAM, Method
 from models.forward import choose_device
 from models.requests import Passage
 from models.types import AXES

@@ -1,4 +1,4 @@
-"""What an explanation is, and the record that has some. `repr` shows how much there is, never which text."""
+"""What an explanation is, as a record has it. `repr` shows how much there is, never which text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from models.types import Annotation, Span
+from models.span import Span
 
 Method = Literal["ig", "rollout", "lime", "shap"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -58,18 +58,6 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return (
             f"Explanation({self.kind}, {self.task}, {self.label}, {self.method}, <{len(self.words)} words>)"
         )
-
-
-class Explained(Annotation, frozen=True, kw_only=True):
-    """An annotation record with explanations: the same fields and one more."""
-
-    explanations: tuple[Explanation, ...]
-
-
-def explained(annotation: Annotation, explanations: tuple[Explanation, ...]) -> Explained:
-    """The record with its explanations."""
-    fields = {name: getattr(annotation, name) for name in Annotation.__struct_fields__}
-    return Explained(**fields, explanations=explanations)
 
 
 def shortened(explanation: Explanation, words: int) -> Explanation:
