@@ -10,25 +10,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from models.precision import Precision
-from models.training import config, evaluate, train
+from models.training import config, evaluate, recipe
+from models.training.progress import Progress as Step
 from models.training.scores import Report
-from models.training.train import Progress as Step
 from streamer.errors import SettingError
 
 RECIPE = evaluate.DEFAULT_CONFIG
 
 
-def run(recipe: Path | None, data: Path, base: str | None, out: Path) -> int:
+def run(given: Path | None, data: Path, base: str | None, out: Path) -> int:
     """Train by a recipe into the folder `out`; a run that was stopped there goes on. 0 when it is done."""
     _require_folder(data)
-    chosen = config.read_config(recipe or RECIPE)
+    chosen = config.read_config(given or RECIPE)
     with _bar("training", "loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s") as bar:
         task = bar.add_task("", total=chosen.steps, loss=0.0, speed=0.0)
 
         def show(step: Step) -> None:
             bar.update(task, completed=step.step, loss=step.loss, speed=step.tokens_per_second)
 
-        folder = train.run(chosen, show, data=data, output=out, base=base)
+        folder = recipe.run(chosen, show, data=data, output=out, base=base)
     print(f"trained: {folder}, its held-out figures in {folder / 'manifest.json'}")
     print(f"as tables: streamer evaluate --data {data} --checkpoint {folder}")
     return 0

@@ -18,7 +18,7 @@ from models.errors import CheckpointError
 from models.training import evaluate, precisions
 from models.training.config import Held, Sizes, TrainConfig, read_config
 from models.training.progress import Progress, schedule
-from models.training.train import run
+from models.training.recipe import run
 from tests.checkpoints import huggingface_folder
 from tests.corpora import data_root
 

