@@ -33,6 +33,7 @@ CONCEPTS = [
     Concept("S1", "seizure disorder"),
     Concept("Y1", "myocarditis"),
     Concept("L1", "palmoplantar keratosis"),
+    Concept("Q1", "hyperpyrexia", (), ("hot disease",)),
 ]
 DRUGS = [
     Concept("A", "Metoprolol"),
@@ -130,6 +131,7 @@ def test_links_show_the_preferred_name() -> None:
         ("hypocalcemia", "DISEASE"),  # the opposite looks alike
         ("seizures", "SIGN_OR_SYMPTOM"),  # no disorder
         ("disease", "DISEASE"),
+        ("hot disorder", "DISEASE"),  # of related names nothing is left out
         ("corticosteroids", "MEDICATION"),  # a class of drugs, no drug
         ("calcium channel blocker", "MEDICATION"),
         ("", "DISEASE"),

@@ -45,6 +45,7 @@ def marked(sentence: str) -> tuple[str, list[Span]]:
         ("renal cell carcinoma. (RCC)", {}),
         ("no such letters here (XQZ)", {}),
         ("CAD (CAD)", {}),
+        ("CAD of old (CAD)", {}),
         ("left (L)", {}),
     ],
 )  # fmt: skip
