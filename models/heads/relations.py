@@ -1,7 +1,7 @@
 """Relations between the spans of a window: each pair that may be related is scored on the device.
 
-What two spans say of each other is read from the means of their tokens' projections, the mean of the tokens
-between them, how far apart they lie, and what they are. Only near pairs of kinds that some relation joins are
+What two spans say of each other is read from the means of their tokens, the mean of the tokens between them,
+how far apart they lie, and what they are. Only near pairs of kinds that some relation joins are
 looked at, so that the cost grows with the number of spans, not with its square.
 """
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.heads import Bool, Float, Int, Settings
-from models.ranges import ranges
 
 Pairs = NDArray[np.int64]
 BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -66,28 +65,29 @@ class Relations(nn.Module):
         return cls(width, settings["hidden"], names, kinds, joins, *limits)
 
     def project(self, hidden: Tensor) -> Tensor:
-        """`hidden` [tokens, width] → [tokens, 3 · k]: as a source, as a target, as what lies between."""
-        projected: Tensor = self.tokens(hidden)
-        return projected
+        """`hidden` [tokens, width], as it is: only means of it are projected, which are far fewer."""
+        return hidden
 
-    def judge(self, projected: Tensor, spans: Int, kinds: Int, pairs: Pairs) -> Tensor:
+    def judge(
+        self, hidden: Tensor, spans: Int, kinds: Int, pairs: Pairs, window: Int | None = None
+    ) -> Tensor:
         """Logits [pairs, relations].
 
-        `projected` [rows, 3 · k]; `spans` [m, 2] rows; `kinds` [m]; `pairs` [p, 2]: source and target among
-        the spans, of one window.
+        `hidden` [rows, width]; `spans` [m, 2] rows; `kinds` [m]; `pairs` [p, 2]: source and target among the
+        spans, of one window; `window` [m]: where given, a pair has the same bits whatever other windows hold.
         """
-        source, target, between = projected.chunk(3, 1)
+        window = np.zeros(len(spans), np.int32) if window is None else window
+        means = _Means(hidden, spans, window)
+        source, target, _ = self.tokens(means(spans[:, 0], spans[:, 1], window)).chunk(3, 1)
         first, stop = _between(spans, pairs)
+        between = self.tokens(means(first, stop, window[pairs[:, 0]])).chunk(3, 1)[2]
+        types = kinds[pairs[:, 0]].astype(np.int64) * len(self.kinds) + kinds[pairs[:, 1]]
         said = (
-            _means(source, spans[:, 0], spans[:, 1])[pairs[:, 0]],
-            _means(target, spans[:, 0], spans[:, 1])[pairs[:, 1]],
-            _means(between, first, stop),
-            self.apart(_steps(spans, pairs, projected.device)),
-            self.types(
-                torch.from_numpy(kinds[pairs[:, 0]] * self.joins.shape[1] + kinds[pairs[:, 1]]).to(
-                    projected.device
-                )
-            ),
+            source[pairs[:, 0]],
+            target[pairs[:, 1]],
+            between * _to(stop > first, hidden)[:, None],
+            self.apart(_to(_steps(spans, pairs), hidden)),
+            self.types(_to(types, hidden)),
         )
         logits: Tensor = self.scores(F.relu(self.mix(F.relu(torch.stack(said).sum(0)))))
         return logits
@@ -98,7 +98,8 @@ class Relations(nn.Module):
         pairs = candidates(spans, window, lambda i, j: joined[kinds[i], kinds[j]], self.reach, self.nearest)
         if not len(pairs):
             return np.zeros((0, 3), np.int32), np.zeros(0, np.float32)
-        probability = self.judge(projected, spans, kinds, pairs).double().sigmoid().float().cpu().numpy()
+        logits = self.judge(projected, spans, kinds, pairs, window)
+        probability = logits.double().sigmoid().float().cpu().numpy()
         fits = self.joins[:, kinds[pairs[:, 0]], kinds[pairs[:, 1]]].T
         row, category = np.nonzero(fits & ~(probability < self.thresholds))  # what is no number, too
         found = np.column_stack([pairs[row], category]).astype(np.int32)
@@ -132,19 +133,38 @@ def _between(spans: Int, pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.in
     return first, np.maximum(first, np.maximum(one[:, 0], other[:, 0]))
 
 
-def _steps(spans: Int, pairs: Pairs, device: torch.device) -> Tensor:
+def _steps(spans: Int, pairs: Pairs) -> NDArray[np.int64]:
     first, stop = _between(spans, pairs)
     bucket = np.searchsorted(BUCKETS, stop - first, side="right")
     before = spans[pairs[:, 0], 0] <= spans[pairs[:, 1], 0]
-    return torch.from_numpy(bucket + before * (len(BUCKETS) + 2)).to(device)
+    steps: NDArray[np.int64] = bucket + before * (len(BUCKETS) + 2)
+    return steps
 
 
-def _means(rows: Tensor, first: NDArray[np.integer[Any]], stop: NDArray[np.integer[Any]]) -> Tensor:
-    """Means of `rows[first:stop]`, zeros where that is empty; the same whatever else is in `rows`."""
-    lengths = torch.from_numpy((stop - first).astype(np.int64)).to(rows.device)
-    which = torch.from_numpy(ranges(first.astype(np.int64), (stop - first).astype(np.int64))).to(rows.device)
-    sums = torch.segment_reduce(rows.index_select(0, which).double(), "sum", lengths=lengths, axis=0)
-    return (sums / lengths.clamp(min=1)[:, None]).float()
+class _Means:
+    """Means of stretches of rows: differences of running sums, which begin anew in each window."""
+
+    def __init__(self, rows: Tensor, spans: Int, window: Int) -> None:
+        self._shift = np.zeros(int(window.max(initial=0)) + 1, np.int64)
+        sums, at = [], 0
+        for number in np.unique(window).tolist():
+            own = spans[window == number]
+            low, high = int(own[:, 0].min()), int(own[:, 1].max())
+            sums += [rows.new_zeros(1, rows.shape[1]).double(), rows[low:high].double().cumsum(0)]
+            self._shift[number] = at - low
+            at += high - low + 1
+        self._sums = torch.cat(sums)
+
+    def __call__(self, first: NDArray[Any], stop: NDArray[Any], window: Int) -> Tensor:
+        """Of rows `first:stop` of their windows, [n, width]; zeros where that is empty."""
+        shift = self._shift[window]
+        total = self._sums[_to(stop + shift, self._sums)] - self._sums[_to(first + shift, self._sums)]
+        sizes = np.maximum(stop - first, 1).astype(np.float64)
+        return (total / _to(sizes, total)[:, None]).float()
+
+
+def _to(array: NDArray[Any], like: Tensor) -> Tensor:
+    return torch.from_numpy(array).to(like.device)
 
 
 HEAD = Relations
