@@ -12,18 +12,23 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
+import numpy as np
 import zmq
+from numpy.typing import NDArray
 
 from models import wire
 from models.answers import Answers
 from models.checkpoint import Checkpoint
 from models.credit import Credit
 from models.errors import EngineError, RequestRefused
+from models.explaining.questions import Weighed
+from models.explanation import Method
 from models.link import Link
 from models.precision import Precision
 from models.reader import PassageFault, Reader, Tokens
+from models.requests import Passage as Ids
 from models.types import LANES, Findings, Lane, Passage
 
 P = ParamSpec("P")
@@ -32,6 +37,8 @@ R = TypeVar("R")
 OFF_LOOP_ABOVE = 20_000
 """Characters above which text is tokenised in a thread, so that it delays no other note. Below, handing it to
 a thread costs as much as the work."""
+EXPLAINED_AT_ONCE = 2
+"""Notes that the engine has to explain for a worker: one, and the next, so that it need not wait for it."""
 SILENT_SECONDS = 2.0
 """An engine that has not been heard for so long is not alive."""
 
@@ -46,7 +53,7 @@ class Reading:
 
 
 class _Outstanding:
-    def __init__(self, frames: list[bytes], answer: asyncio.Future[Answers]) -> None:
+    def __init__(self, frames: list[bytes], answer: asyncio.Future[Any]) -> None:
         self.frames = frames
         self.answer = answer
 
@@ -65,6 +72,7 @@ class EngineClient:
         self._outstanding: dict[int, _Outstanding] = {}
         self._held: list[int] = []
         self._credit = {lane: Credit() for lane in LANES}
+        self._explaining = asyncio.Semaphore(EXPLAINED_AT_ONCE)
         self._instance: str | None = None
         self._precision: Precision | None = None
         self._heard = float("-inf")
@@ -115,9 +123,21 @@ class EngineClient:
         texts = [passage.text for passage in passages]
         large = sum(map(len, texts)) > OFF_LOOP_ABOVE
         tokens = await _called(large, self._reader.tokenise, texts)
-        result = await self._ask(tokens, lane)
+        result = await self._answers(tokens, lane)
         findings = await _called(large, self._reader.findings, texts, tokens, result)
         return Reading(findings, result.queue_ms, result.inference_ms)
+
+    async def weigh(self, passages: Sequence[Ids], questions: NDArray[np.int32], method: Method) -> Weighed:
+        """Weights of tokens, as `models.explaining.asking` asks for them; waits like `read`, and longer.
+
+        Raises `RequestRefused` for what the engine will not explain; else as `read`.
+        """
+        arrays = wire.pack_questions(passages, questions)
+        async with self._explaining:
+            weighed: Weighed = await self._ask(
+                lambda number: [wire.encode(wire.Explain(number, method)), *arrays]
+            )
+        return weighed
 
     async def close(self) -> None:
         """Ends the connection; what is still waiting fails with `EngineError`."""
@@ -142,16 +162,25 @@ class EngineClient:
     ) -> None:
         await self.close()
 
-    async def _ask(self, tokens: Sequence[Tokens], lane: Lane) -> Answers:
+    async def _answers(self, tokens: Sequence[Tokens], lane: Lane) -> Answers:
         passages = [own.passage for own in tokens]
         credit, weight = self._credit[lane], wire.weight(passages)
         await credit.take(weight)  # each lane has its own: a backfill that waits keeps nothing urgent back
+        try:
+            answers: Answers = await self._ask(
+                lambda number: [wire.encode(wire.Read(number, lane)), *wire.pack_passages(passages)]
+            )
+            return answers
+        finally:
+            credit.give(weight)
+
+    async def _ask(self, message: Callable[[int], list[bytes]]) -> Any:
         number = next(self._numbers)
         try:
             if self._failed:
                 raise self._failed
-            frames = [wire.encode(wire.Read(number, lane)), *wire.pack_passages(passages)]
-            answer: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+            frames = message(number)
+            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             self._outstanding[number] = _Outstanding(frames, answer)
             self._send(frames)
             return await answer
@@ -160,7 +189,6 @@ class EngineClient:
             raise
         finally:
             self._outstanding.pop(number, None)
-            credit.give(weight)
 
     def _send(self, frames: list[bytes]) -> None:
         """To an engine that has welcomed us; what cannot go now goes after its next welcome."""
@@ -180,9 +208,9 @@ class EngineClient:
 
     def _hear(self, message: wire.ToWorker, arrays: Sequence[bytes]) -> None:
         match message:
-            case wire.Answered(number=number):
-                if (asked := self._outstanding.get(number)) and not asked.answer.done():
-                    asked.answer.set_result(wire.unpack_answers(message, arrays))
+            case wire.Answered() | wire.Explained():
+                if waits := self._waits(message.number):
+                    waits.set_result(_unpacked(message, arrays))
                 self._ask_again()
             case wire.Welcome():
                 self._welcomed(message)
@@ -194,12 +222,16 @@ class EngineClient:
             case wire.Refused(0, reason, final=True):
                 self._fail(EngineError(f"the engine refused this worker: {reason}"))
             case wire.Refused(number, reason, final=True):
-                if (asked := self._outstanding.get(number)) and not asked.answer.done():
-                    asked.answer.set_exception(RequestRefused(f"the engine refused a request: {reason}"))
+                if waits := self._waits(number):
+                    waits.set_exception(RequestRefused(f"the engine refused a request: {reason}"))
             case _:  # it does not know us: it is a new one, or had given us up
                 self._instance = None
                 if self._link:
                     self._link.send([wire.encode(self._hello)])
+
+    def _waits(self, number: int) -> asyncio.Future[Any] | None:
+        asked = self._outstanding.get(number)
+        return asked.answer if asked and not asked.answer.done() else None
 
     def _welcomed(self, message: wire.Welcome) -> None:
         if message.fingerprint != self._fingerprint:
@@ -244,6 +276,12 @@ class EngineClient:
             if not asked.answer.done():
                 asked.answer.set_exception(error)
         self._connected.set()
+
+
+def _unpacked(message: wire.Answered | wire.Explained, arrays: Sequence[bytes]) -> Answers | Weighed:
+    if isinstance(message, wire.Answered):
+        return wire.unpack_answers(message, arrays)
+    return wire.unpack_weighed(arrays)
 
 
 async def _called(large: bool, function: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import zmq
+
+from models.errors import EngineError
 
 AT_ONCE, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)  # pyzmq's own flags cost as much as a send
 BURST = 64
@@ -78,3 +82,19 @@ class Link:
         self._loop.remove_reader(self._socket.fileno())
         if self._again is not None:
             self._again.cancel()
+
+
+def bound(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socket[bytes]:
+    """A ROUTER at a Unix socket for its owner alone. Raises `EngineError` if it cannot be made."""
+    socket = context.socket(zmq.ROUTER)
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    socket.setsockopt(zmq.SNDHWM, 0)  # bounded by what each worker may ask for at once
+    before = os.umask(0o177)
+    try:
+        socket.bind(f"ipc://{path}")
+    except zmq.ZMQError as error:
+        socket.close(linger=0)
+        raise EngineError(f"engine address ipc://{path}: {error.strerror}; is the folder writable?") from None
+    finally:
+        os.umask(before)
+    return socket

@@ -15,10 +15,10 @@ import sys
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import zmq
@@ -26,9 +26,11 @@ import zmq
 from models import calibration, wire
 from models.answers import Answers
 from models.checkpoint import Checkpoint, open_checkpoint
-from models.errors import EngineError
+from models.errors import EngineError, RequestRefused
+from models.explaining.questions import Weighed
+from models.explanation import Method
 from models.finish import switched
-from models.link import Link
+from models.link import Link, bound
 from models.precision import ACCEPTED_LOSS, Wanted
 from models.types import Lane
 
@@ -89,7 +91,7 @@ def socket_path(address: str) -> Path:
 
 
 class _Asked(NamedTuple):
-    future: Future[Answers]
+    future: Future[Answers] | Future[Weighed]
     lane: Lane
     weight: int
 
@@ -125,13 +127,16 @@ class Server:
     """The socket's side of an engine. `run` it once, in one event loop."""
 
     def __init__(self, engine: Engine, checkpoint: Checkpoint, hang_seconds: float = 30.0) -> None:
+        from models.explaining.serving import Serving  # imports torch
+
         self._engine = engine
         self._fingerprint, self._precision = checkpoint.fingerprint, engine.precision
         self._shape = checkpoint.encoder
+        self._explaining = Serving(checkpoint, engine.device)
         self._instance = uuid.uuid4().hex
         self._hang_seconds = hang_seconds
         self._workers: dict[bytes, _Worker] = {}
-        self._answered: deque[tuple[bytes, int, Future[Answers]]] = deque()
+        self._answered: deque[tuple[bytes, int, Future[Answers] | Future[Weighed]]] = deque()
         self._called = False
 
     @property
@@ -150,8 +155,9 @@ class Server:
         self._loop = asyncio.get_running_loop()
         broken: asyncio.Future[None] = self._loop.create_future()
         with zmq.Context() as context:
-            self._link = Link(_bound(context, path), self._listen, broken.set_exception)
-            tasks = [asyncio.create_task(self._watch()), asyncio.create_task(_wait(stop))]
+            self._link = Link(bound(context, path), self._listen, broken.set_exception)
+            lives: tuple[Coroutine[Any, Any, Any], ...] = (self._watch(), stop.wait())
+            tasks = [asyncio.create_task(life) for life in lives]
             try:
                 if ready:
                     ready()
@@ -163,6 +169,7 @@ class Server:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                self._explaining.close()
         for ended in done:
             ended.result()
 
@@ -190,7 +197,7 @@ class Server:
                 worker.cancel(number)
                 return []
             case _:
-                return self._read(identity, worker, message, frames[1:])
+                return self._take(identity, worker, message, frames[1:])
 
     def _welcome(self, identity: bytes, hello: wire.Hello) -> wire.ToWorker:
         if hello.version != wire.VERSION:
@@ -200,25 +207,39 @@ class Server:
         self._workers.setdefault(identity, _Worker()).seen = time.monotonic()
         return wire.Welcome(wire.VERSION, self._fingerprint, self._instance, self._precision, self.room)
 
-    def _read(
-        self, identity: bytes, worker: _Worker, message: wire.Read, arrays: Sequence[bytes]
+    def _take(
+        self, identity: bytes, worker: _Worker, message: wire.Read | wire.Explain, arrays: Sequence[bytes]
     ) -> list[wire.ToWorker]:
         number = message.number
         if number in worker.requests:
-            return []  # asked again while it is being read
+            return []  # asked again while it is being answered
         try:
-            passages = wire.unpack_passages(arrays, self._shape.vocab_size, self._shape.features)
+            asked = (
+                self._read(identity, worker, message.lane, arrays)
+                if isinstance(message, wire.Read)
+                else self._explain(message.method, arrays)
+            )
         except wire.Malformed as error:
             return [wire.Refused(number, str(error))]
-        lane, weight = message.lane, wire.weight(passages)
-        if (before := worker.waits[lane]) and before + weight > self.room:
+        if asked is None:
             return [wire.Refused(number, "no room: ask again when some of it is answered", final=False)]
-        future = self._engine.submit(passages, lane, identity)
-        worker.ask(number, _Asked(future, lane, weight))
-        future.add_done_callback(lambda done: self._done(identity, number, done))
+        worker.ask(number, asked)
+        asked.future.add_done_callback(lambda done: self._done(identity, number, done))
         return []
 
-    def _done(self, identity: bytes, number: int, future: Future[Answers]) -> None:
+    def _read(self, identity: bytes, worker: _Worker, lane: Lane, arrays: Sequence[bytes]) -> _Asked | None:
+        passages = wire.unpack_passages(arrays, self._shape.vocab_size, self._shape.features)
+        weight = wire.weight(passages)
+        if (before := worker.waits[lane]) and before + weight > self.room:
+            return None
+        return _Asked(self._engine.submit(passages, lane, identity), lane, weight)
+
+    def _explain(self, method: Method, arrays: Sequence[bytes]) -> _Asked | None:
+        given = wire.unpack_questions(arrays, self._shape.vocab_size, self._shape.features)
+        future = self._explaining.submit(*given, method)
+        return None if future is None else _Asked(future, "backfill", 0)
+
+    def _done(self, identity: bytes, number: int, future: Future[Answers] | Future[Weighed]) -> None:
         """From any thread. The event loop is called once, however many answers wait for it."""
         if future.cancelled():
             return
@@ -232,8 +253,8 @@ class Server:
         while self._answered:
             identity, number, future = self._answered.popleft()
             worker = self._workers.get(identity)
-            if worker and worker.done(number) and not future.exception():
-                self._send(identity, wire.pack_answers(number, future.result()))
+            if worker and worker.done(number) and (reply := _reply(number, future)):
+                self._send(identity, reply)
 
     def _send(self, identity: bytes, frames: list[bytes]) -> None:
         if not self._link.send([identity, *frames]):
@@ -254,30 +275,23 @@ class Server:
             worker.forget()
 
 
+def _reply(number: int, future: Future[Answers] | Future[Weighed]) -> list[bytes] | None:
+    """None: the engine broke, and this process ends."""
+    if isinstance(error := future.exception(), RequestRefused):
+        return [wire.encode(wire.Refused(number, str(error)))]
+    if error:
+        return None
+    result = future.result()
+    if isinstance(result, Answers):
+        return wire.pack_answers(number, result)
+    return wire.pack_weighed(number, result)
+
+
 async def _until_told(server: Server, path: Path, ready: Callable[[], None] | None) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await server.run(path, stop, ready)
-
-
-async def _wait(stop: asyncio.Event) -> None:
-    await stop.wait()
-
-
-def _bound(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socket[bytes]:
-    socket = context.socket(zmq.ROUTER)
-    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-    socket.setsockopt(zmq.SNDHWM, 0)  # bounded by what each worker may ask for at once
-    before = os.umask(0o177)
-    try:
-        socket.bind(f"ipc://{path}")
-    except zmq.ZMQError as error:
-        socket.close(linger=0)
-        raise EngineError(f"engine address ipc://{path}: {error.strerror}; is the folder writable?") from None
-    finally:
-        os.umask(before)
-    return socket
 
 
 def _end(why: str) -> None:

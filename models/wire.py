@@ -1,10 +1,11 @@
 """What engine and workers say to each other over their socket.
 
-A message is one msgpack header and, for `Read` and `Answered`, raw little-endian arrays. Version 2:
+A message is one msgpack header and, for some, raw little-endian arrays. Version 3:
 
-    worker → engine   Hello · Read + [lengths i4, ids i4, features u1] · Cancel · Ping
+    worker → engine   Hello · Read + [lengths i4, ids i4, features u1] · Explain + [those, questions i4] · Cancel · Ping
     engine → worker   Welcome · Answered + [status u1, counts i4, spans i4, confidence f4, assertion f4, classes f4,
-                      pair counts i4, pairs i4, pair confidence f4] · Refused · Pong
+                      pair counts i4, pairs i4, pair confidence f4] · Explained + [scores f8, baselines f8, weights f4]
+                      · Refused · Pong
 
 A worker says Hello first, and again after Refused(number=0): the engine does not know it, because it was
 started anew or had given it up. Whatever was not answered is then asked again, under the same numbers.
@@ -21,11 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.answers import Answers
+from models.explaining.questions import COLUMNS, Weighed
+from models.explanation import Method
 from models.precision import Precision
 from models.requests import Passage
 from models.types import Lane
 
-VERSION = 2
+VERSION = 3
 PING_SECONDS = 0.25
 FORGET_SECONDS = 30.0
 """A worker that says nothing for so long is given up, as is one whose answer finds nobody; its requests are
@@ -42,6 +45,13 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
 class Read(msgspec.Struct, frozen=True, tag=True):
     number: int
     lane: Lane
+
+
+class Explain(msgspec.Struct, frozen=True, tag=True):
+    """Why a record says what it says; see `models.explaining.questions.Asked`."""
+
+    number: int
+    method: Method
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -75,6 +85,10 @@ class Answered(msgspec.Struct, frozen=True, tag=True):
     inference_ms: float
 
 
+class Explained(msgspec.Struct, frozen=True, tag=True):
+    number: int
+
+
 class Refused(msgspec.Struct, frozen=True, tag=True):
     """`reason` is one of our own sentences. `final`: asking again does not help."""
 
@@ -90,8 +104,8 @@ class Pong(msgspec.Struct, frozen=True, tag=True):
     room: int = 0
 
 
-ToEngine = Hello | Read | Cancel | Ping
-ToWorker = Welcome | Answered | Refused | Pong
+ToEngine = Hello | Read | Explain | Cancel | Ping
+ToWorker = Welcome | Answered | Explained | Refused | Pong
 to_engine = msgspec.msgpack.Decoder(ToEngine)
 to_worker = msgspec.msgpack.Decoder(ToWorker)
 encode = msgspec.msgpack.Encoder().encode
@@ -165,6 +179,36 @@ def unpack_answers(header: Answered, frames: Sequence[bytes]) -> Answers:
         header.queue_ms,
         header.inference_ms,
     )
+
+
+def pack_questions(passages: Sequence[Passage], questions: NDArray[np.int32]) -> list[bytes]:
+    return [*pack_passages(passages), questions.astype("<i4", copy=False).tobytes()]
+
+
+def unpack_questions(
+    frames: Sequence[bytes], vocabulary: int, features: int
+) -> tuple[list[Passage], NDArray[np.int32]]:
+    """Passages and questions int32 [m, `COLUMNS`]. Raises `Malformed` as `unpack_passages`."""
+    if len(frames) != 4:
+        raise Malformed("questions have four arrays: lengths, ids, features, questions")
+    questions = _i4(frames[3])
+    if len(questions) % COLUMNS:
+        raise Malformed(f"a question is not of {COLUMNS} numbers")
+    return unpack_passages(frames[:3], vocabulary, features), questions.reshape(-1, COLUMNS)
+
+
+def pack_weighed(number: int, weighed: Weighed) -> list[bytes]:
+    arrays = (
+        weighed.scores.astype("<f8", copy=False),
+        weighed.baselines.astype("<f8", copy=False),
+        weighed.weights.astype("<f4", copy=False),
+    )
+    return [encode(Explained(number)), *(array.tobytes() for array in arrays)]
+
+
+def unpack_weighed(frames: Sequence[bytes]) -> Weighed:
+    scores, baselines = (np.frombuffer(_whole(frame, 8), "<f8") for frame in frames[:2])
+    return Weighed(scores, baselines, _f4(frames[2]))
 
 
 def _i4(frame: bytes) -> NDArray[np.int32]:

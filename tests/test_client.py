@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import zmq
 import zmq.asyncio
@@ -12,13 +13,17 @@ import zmq.asyncio
 from models import wire
 from models.answers import Answer, together
 from models.checkpoint import Checkpoint
-from models.client import EngineClient
+from models.client import EXPLAINED_AT_ONCE, EngineClient
 from models.engine import Engine
 from models.errors import EngineError, RequestRefused
+from models.explaining.asking import Asking
+from models.explaining.explain import Explainer
+from models.explaining.questions import Weighed
 from models.reader import PassageFault
 from models.server import Server
 from models.types import Findings
 from tests.both_ends import Stage, expected, staged, texts, until
+from tests.decisive import decisive, record
 from tests.engines import EngineProcess
 
 
@@ -150,6 +155,52 @@ async def test_an_engine_that_comes_back_reading_otherwise_ends_it(
             await reading
         assert client.failed is not None
         assert not client.alive
+
+
+QUESTIONS = np.array([[0, 0, 0, 1, 0, 0]], np.int32)
+PIECES = [(np.array([5, 6], np.int32), np.zeros(2, np.uint8))]
+
+
+async def test_why_a_record_says_what_it_says_comes_through_the_real_socket(
+    tmp_path: Path, folder: Path
+) -> None:
+    decided = decisive(tmp_path / "made")
+    engine, stop = Engine(decided, "cpu", readers=1), asyncio.Event()
+    serving = asyncio.create_task(Server(engine, decided).run(folder / "e.sock", stop))
+    note, annotation = record("denies chest pain", topic=0.9, certainty="negative")
+    async with EngineClient(f"ipc://{folder}/e.sock", decided) as client:
+        found = await Asking(decided).explain(note, annotation, b"ig", client)
+        with pytest.raises(RequestRefused, match="does not fit"):
+            await client.weigh(PIECES, QUESTIONS + 9, "ig")
+    stop.set()
+    await serving
+    engine.close()
+    expected = Explainer(decided, "cpu").explain(note, annotation, "ig")
+    assert [own.score for own in found.explanations] == [own.score for own in expected]
+    assert [own.words[0].text for own in found.explanations[:2]] == ["pain", "denies"]
+
+
+async def test_an_engine_started_anew_is_asked_again_to_explain_one_and_the_next(
+    checkpoint: Checkpoint, folder: Path
+) -> None:
+    async with staged(checkpoint, folder) as (stage, identity, client):
+        asking = [asyncio.create_task(client.weigh(PIECES, QUESTIONS, "rollout")) for _ in range(4)]
+        asked = [(await stage.hear(wire.Explain))[1].number for _ in range(EXPLAINED_AT_ONCE)]
+        await stage.say(identity, wire.Refused(0, "say Hello first", final=False))
+        await stage.welcome(checkpoint, "second")
+        weighed = Weighed(np.array([1.5]), np.array([np.nan]), np.array([0.25, 0.5], np.float32))
+        heard = []
+        for _ in range(4):
+            heard.append((await stage.hear(wire.Explain))[1].number)
+            if len(heard) == EXPLAINED_AT_ONCE:
+                assert heard == asked, "no third while two are being explained"
+            if len(heard) >= EXPLAINED_AT_ONCE:
+                number = heard[len(heard) - EXPLAINED_AT_ONCE]
+                await stage.socket.send_multipart([identity, *wire.pack_weighed(number, weighed)])
+        await stage.socket.send_multipart([identity, *wire.pack_weighed(heard[-1], weighed)])
+        for found in await asyncio.gather(*asking):
+            assert [array.tolist() for array in (found.scores, found.weights)] == [[1.5], [0.25, 0.5]]
+            assert np.isnan(found.baselines).all()
 
 
 async def test_closing_fails_what_still_waits(checkpoint: Checkpoint, folder: Path) -> None:

@@ -8,7 +8,7 @@ import jsonschema
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
@@ -115,6 +115,7 @@ def test_how_far_the_words_are_from_the_change_is_told(asking: Asking) -> None:
     assert category.completeness_error == pytest.approx((3 - 0) / 0.5), "no change: by half a unit"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40).flatmap(lambda n: stn.arrays(np.int32, n, elements=st.integers(0, 9))))
 def test_words_part_the_tokens(ids: np.ndarray) -> None:
     word_start = np.arange(10) % 3 > 0
@@ -127,6 +128,7 @@ def test_words_part_the_tokens(ids: np.ndarray) -> None:
 WEIGHTS = st.lists(st.floats(-50, 50).map(lambda weight: round(weight, 4)), max_size=30)
 
 
+@settings(deadline=None)
 @given(WEIGHTS, st.integers(0, 40), st.floats(-5, 5))
 def test_what_is_left_out_is_in_the_rest(weights: list[float], most: int, rest: float) -> None:
     whole = Explanation(

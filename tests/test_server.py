@@ -9,8 +9,13 @@ from models import wire
 from models.checkpoint import Checkpoint
 from models.engine import Engine
 from models.errors import CheckpointError, EngineError
+from models.explaining.asking import Asking
+from models.explaining.explain import Explainer
+from models.explaining.serving import Serving
+from models.explanation import Method
 from models.server import serve, socket_path
 from tests.both_ends import Held, passages, servers, serving, until
+from tests.decisive import decisive, record
 
 READERS = 1
 
@@ -61,7 +66,7 @@ async def test_what_is_wrong_is_refused_with_a_reason_and_the_engine_lives_on(
     async with serving(engine, checkpoint, folder) as (worker,):
         early = await worker.ask(wire.Read(1, "routine"), *good)
         assert early == wire.Refused(0, "say Hello first", final=False)
-        assert "protocol 9: this engine speaks 2" in (await worker.ask(wire.Hello(9, "x"))).reason
+        assert "protocol 9: this engine speaks 3" in (await worker.ask(wire.Hello(9, "x"))).reason
         for noise in (
             b"",
             b"\xff\xfe",
@@ -84,6 +89,53 @@ def test_feature_masks_beyond_the_table_are_malformed() -> None:
     assert len(wire.unpack_passages(frames, vocabulary=10, features=0)) == 1
     with pytest.raises(wire.Malformed, match="not in the table"):
         wire.unpack_passages(frames, vocabulary=10, features=128)
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return decisive(tmp_path_factory.mktemp("decisive") / "made")
+
+
+BY: tuple[tuple[int, Method], ...] = ((3, "ig"), (4, "rollout"))
+
+
+async def test_why_a_record_says_what_it_says_is_answered_beside_the_reading(
+    engine: Engine, decided: Checkpoint, folder: Path
+) -> None:
+    asked = Asking(decided).ask(*record("denies chest pain", topic=0.9, certainty="negative"))
+    frames = wire.pack_questions(asked.pieces, asked.questions)
+    async with serving(engine, decided, folder) as (worker,):
+        await worker.hello()
+        for number, method in BY:
+            await worker.say(wire.Explain(number, method), *frames)
+        assert len((await worker.read(5, passages(3))).answers) == 1, "reading is not kept waiting"
+        for number, method in BY:
+            header, arrays = await worker.hear()
+            assert header == wire.Explained(number)
+            expected = Explainer(decided, "cpu").weigh(asked.pieces, asked.questions, method)
+            for found, theirs in zip(wire.unpack_weighed(arrays), expected, strict=True):
+                assert found == pytest.approx(theirs, nan_ok=True)
+
+
+async def test_questions_that_are_wrong_are_refused_with_a_reason(
+    engine: Engine, decided: Checkpoint, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = wire.pack_questions(passages(4), np.array([[0, 0, 1, 2, 0, 0]], np.int32))
+    cases = [
+        (good[:3], "four arrays"),
+        ([*good[:3], good[3][:-4]], "of 6 numbers"),
+        ([*good[:3], good[3][:-1]], "within a number"),
+        ([good[0], good[1][:-4], *good[2:]], "do not add up"),
+        ([*good[:3], np.array([0, 7, 1, 2, 0, 0], "<i4").tobytes()], "does not fit its passage"),
+    ]
+    async with serving(engine, decided, folder) as (worker,):
+        await worker.hello()
+        for arrays, said in cases:
+            refused = await worker.ask(wire.Explain(5, "ig"), *arrays)
+            assert (refused.number, refused.final) == (5, True)
+            assert said in refused.reason
+        monkeypatch.setattr(Serving, "submit", lambda *_: None)
+        assert not (await worker.ask(wire.Explain(6, "ig"), *good)).final, "no room: ask again"
 
 
 async def test_cancelled_and_repeated_requests_are_read_once_or_not_at_all(

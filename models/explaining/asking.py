@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,14 +22,14 @@ from models.sections import find_sections
 from models.tokeniser import Tokens
 from models.types import Annotation, Note, Passage, RecordWarning
 
-HEADER = "streamer-explain"
 MOST_TOKENS, MOST_WORK = 1024, 16_384
 """Of a note that is explained in the stream: its tokens, and those that all questions about it look at, which
 is what integrated gradients cost."""
 WORDS = 12
 """Of each explanation in a record: the strongest."""
 UNKNOWN = RecordWarning(
-    "explain-unknown-method", f"{HEADER} asks for a method that is not one of {', '.join(IN_STREAM)}."
+    "explain-unknown-method",
+    f"An explanation was asked for by a method that is not one of {', '.join(IN_STREAM)}.",
 )
 TOO_LARGE = RecordWarning(
     "explain-too-large",
@@ -41,13 +43,12 @@ NOT_EXPLAINED = RecordWarning(
 class Weighs(Protocol):
     """An engine that explains: `models.client.EngineClient` in the service.
 
-    Takes passages and questions as `Asking` makes them; gives the arrays of `Weighed`. Raises
-    `RequestRefused` for what it will never answer.
+    Takes passages and questions as `Asking` makes them. Raises `RequestRefused` for what it will never do.
     """
 
     async def weigh(
         self, passages: Sequence[Pieces], questions: NDArray[np.int32], method: Method
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]: ...
+    ) -> Weighed: ...
 
 
 @dataclass(frozen=True)
@@ -91,23 +92,27 @@ class Asking:
     def tell(self, asked: Open, weighed: Weighed, method: Method) -> tuple[Explanation, ...]:
         return tell(asked.asked, weighed, asked.passages, asked.tokens, self._word_start, method)
 
-    async def explain(
-        self, note: Note, annotation: Annotation, header: bytes, engine: Weighs
-    ) -> tuple[tuple[Explanation, ...], tuple[RecordWarning, ...]]:
-        """What the header of a note's message asks for, or a warning that says why there is none of it.
+    async def explain(self, note: Note, annotation: Annotation, method: bytes, engine: Weighs) -> Annotation:
+        """The record with what was asked for, or with a warning that says why it is not there.
 
-        Whatever else the engine raises (it is away, it will not have us) is the caller's to deal with.
+        `method`: as a message asks for it. Whatever else the engine raises (it is away, it will not have us)
+        is the caller's to deal with. A note is worked on in a thread, so that it delays no other.
         """
-        method = next((own for own in IN_STREAM if own.encode() == header.strip().lower()), None)
-        if method is None:
-            return (), (UNKNOWN,)
-        asked = self.ask(note, annotation)
+        known = next((own for own in IN_STREAM if own.encode() == method.strip().lower()), None)
+        if known is None:
+            return _warned(annotation, UNKNOWN)
+        asked = await asyncio.to_thread(self.ask, note, annotation)
         if asked.too_large:
-            return (), (TOO_LARGE,)
+            return _warned(annotation, TOO_LARGE)
         if not len(asked.questions):
-            return (), ()
+            return annotation
         try:
-            weighed = Weighed(*await engine.weigh(asked.pieces, asked.questions, method))
+            weighed = await engine.weigh(asked.pieces, asked.questions, known)
         except RequestRefused:
-            return (), (NOT_EXPLAINED,)
-        return tuple(shortened(own, WORDS) for own in self.tell(asked, weighed, method)), ()
+            return _warned(annotation, NOT_EXPLAINED)
+        found = tuple(shortened(own, WORDS) for own in self.tell(asked, weighed, known))
+        return msgspec.structs.replace(annotation, explanations=found)
+
+
+def _warned(annotation: Annotation, warning: RecordWarning) -> Annotation:
+    return msgspec.structs.replace(annotation, warnings=(*annotation.warnings, warning))

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
-from models.errors import EngineError
+from models.errors import RequestRefused
 from models.explaining.asking import MOST_TOKENS, MOST_WORK
 from models.explaining.explain import Explainer
 from models.explaining.questions import ASSERTION, COLUMNS, LABEL, SPAN, Weighed
@@ -64,12 +64,12 @@ class Serving:
     ) -> Future[Weighed] | None:
         """The answers to `questions` (see `questions.Asked`), some time; None: there is no room now.
 
-        What is refused fails with `EngineError`: a bad question, more than `MOST_TOKENS` or `MOST_WORK`, or a
-        fault in the answering. Cancelling the future ends it, while it waits or before its next batch.
+        What is refused fails with `RequestRefused`: a bad question, more than `MOST_TOKENS` or `MOST_WORK`,
+        or a fault in the answering. Cancelling the future ends it, while it waits or before its next batch.
         """
         future: Future[Weighed] = Future()
         if reason := self._refused(passages, questions, method):
-            future.set_exception(EngineError(f"explaining: {reason}"))
+            future.set_exception(RequestRefused(f"explaining: {reason}"))
             return future
         try:
             self._waiting.put_nowait(_Turn(future, passages, questions, method))
@@ -106,7 +106,7 @@ class Serving:
         except _Dropped:
             turn.future.cancel()
         except Exception as error:  # whatever it is, the engine reads on; its text could quote a note
-            _set(turn.future.set_exception, EngineError(f"{type(error).__name__} while explaining"))
+            _set(turn.future.set_exception, RequestRefused(f"{type(error).__name__} while explaining"))
         else:
             _set(turn.future.set_result, weighed)
 
