@@ -6,9 +6,11 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 from models.checkpoint import Checkpoint
 from models.client import EngineClient
+from models.explaining.asking import Asking
 from models.finish import Finish
 from streamer import checkpoints, logs, metrics, topics
 from streamer.cache import Cache
@@ -68,7 +70,8 @@ class Reading:
         to = Destinations(
             chosen.output_topic, chosen.dead_letter_topic, chosen.max_note_bytes, chosen.embedding_topic
         )
-        self._pipeline = NotePipeline(self._engine, self._cache, identity, to, self._finish)
+        explain = partial(Asking(checkpoint).explain, engine=self._engine)
+        self._pipeline = NotePipeline(self._engine, self._cache, identity, to, self._finish, explain)
 
     async def annotate(self, incoming: Incoming) -> Outgoing:
         """As `NotePipeline.annotate`; only after `connect`."""

@@ -8,7 +8,7 @@ A fault of the note becomes a dead letter here. Anything else is raised: the cal
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +25,8 @@ from streamer.errors import NoteError
 from streamer.topics import Incoming, Outgoing
 
 Result = TypeVar("Result")
+Explain = Callable[[Note, Annotation, bytes], Awaitable[Annotation]]
+"""Adds why the record says what it says, by a method; in the service `models.explaining.asking.Asking`'s."""
 HEADER_BYTES = 256_000
 OFF_LOOP_ABOVE = 20_000
 """Bytes above which a note is split and assembled in a thread, so that it delays no other note."""
@@ -69,13 +71,20 @@ class NotePipeline:
     """Reads notes with one checkpoint; holds no note between calls, so calls may overlap freely."""
 
     def __init__(
-        self, engine: Reads, cache: Remembers, identity: Pipeline, to: Destinations, finish: Finish = PLAIN
+        self,
+        engine: Reads,
+        cache: Remembers,
+        identity: Pipeline,
+        to: Destinations,
+        finish: Finish = PLAIN,
+        explain: Explain | None = None,
     ) -> None:
         self._engine = engine
         self._cache = cache
         self._identity = identity
         self._to = to
         self._finish = finish
+        self._explain = explain
 
     async def annotate(self, incoming: Incoming) -> Outgoing:
         """The one record that answers `incoming`: an annotation, a dead letter or a tombstone.
@@ -99,6 +108,9 @@ class NotePipeline:
             record = await _off_loop(
                 note, _assemble, note, sections, passages, findings, self._identity, timings, self._finish
             )
+            outgoing = await _off_loop(note, _encoded, incoming, record, self._to)
+        if self._explain and (method := incoming.header(topics.EXPLAIN_HEADER)) is not None:
+            record = await self._explain(note, record, method)
             outgoing = await _off_loop(note, _encoded, incoming, record, self._to)
         metrics.entities(record.entities)
         return outgoing

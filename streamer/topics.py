@@ -18,6 +18,7 @@ CE_TYPE = b"org.streamer.annotation.v1"
 CE_EMBEDDING = b"org.streamer.embedding.v1"
 OUR_HEADERS = frozenset({"content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"})
 LANE_HEADER = "streamer-lane"
+EXPLAIN_HEADER = "streamer-explain"
 LAST_MOMENT = 253_402_300_800_000  # the year 10000, in milliseconds
 
 

@@ -10,12 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.errors import EngineError
+from models.types import Annotation, Explanation, Note, RecordWarning
 from streamer.errors import NoteError
 from streamer.pipeline import HEADER_BYTES, Destinations, NotePipeline
 from streamer.topics import Incoming, Outgoing
 from tests.fakes import PIPELINE, FakeCache, FakeEngine, FakeReading
 
 TO = Destinations("annotations", "dlt", max_note_bytes=100_000)
+EXPLAINED = Explanation(
+    kind="class", reference=None, task="note_type", label="x", method="ig", score=1.0, baseline=0.5,
+    completeness_error=0.01, words=(),
+)  # fmt: skip
 
 
 def incoming(value: bytes | None, *headers: tuple[str, bytes], key: bytes | None = b"p1") -> Incoming:
@@ -147,11 +153,41 @@ async def test_every_entity_is_the_text_under_its_span(text: str) -> None:
         assert text[entity["span"]["start"] : entity["span"]["end"]] == entity["text"]
 
 
+async def test_a_header_has_the_record_explained_and_without_it_the_array_is_empty() -> None:
+    asked: list[bytes] = []
+
+    async def explain(note: Note, record: Annotation, method: bytes) -> Annotation:
+        assert note.text == "No fever."
+        asked.append(method)
+        warnings = (RecordWarning("w", "as it was asked for"),)
+        return msgspec.structs.replace(record, explanations=(EXPLAINED,), warnings=warnings)
+
+    own = NotePipeline(FakeEngine(), FakeCache(), PIPELINE, TO, explain=explain)
+    plain = body(await own.annotate(incoming(note("No fever."))))
+    assert (plain["explanations"], plain["warnings"], asked) == ([], [], [])
+    out = await own.annotate(incoming(note("No fever."), ("streamer-explain", b"ig")))
+    record = body(out)
+    assert asked == [b"ig"]
+    assert record["explanations"] == json.loads(msgspec.json.encode((EXPLAINED,)))
+    assert [warning["code"] for warning in record["warnings"]] == ["w"]
+    assert record["id"] == plain["id"]
+    assert ("streamer-explain", b"ig") in out.headers
+
+
+async def test_what_is_no_fault_of_the_note_is_raised_while_explaining() -> None:
+    async def explain(*_: Any) -> Annotation:
+        raise EngineError("closed")
+
+    own = NotePipeline(FakeEngine(), FakeCache(), PIPELINE, TO, explain=explain)
+    with pytest.raises(EngineError):
+        await own.annotate(incoming(note("No fever."), ("streamer-explain", b"ig")))
+
+
 @pytest.mark.parametrize("topic", [None, "vectors"])
 async def test_vectors_go_into_the_record_or_to_a_topic_of_their_own(topic: str | None) -> None:
     class Embedding(FakeEngine):
         async def read(self, passages: Any, lane: Any = "routine") -> Any:
-            reading = await super().read(passages, lane)
+            reading: Any = await super().read(passages, lane)
             vectors = [msgspec.structs.replace(own, embedding=(0.6, 0.8)) for own in reading.findings]
             return FakeReading(vectors)
 
