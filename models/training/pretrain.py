@@ -74,7 +74,7 @@ def pretrain(
     windows, others = (kind(some, vocabulary, config.window) for some in (learned, held))
     _require_enough(windows, config)
     config = _settled(config, windows.tokens, int(model.config.hidden_size))
-    run = Guessing(model, vocabulary, config, folder, _digest(config, base, learned))
+    run = Guessing(model, vocabulary, config, folder, _digest(config, base, learned, vocabulary.size))
     before, after = run.train(windows, others, on_progress)
     for name, value in dropout.items():
         setattr(model.config, name, value)
@@ -139,8 +139,8 @@ def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _digest(config: PretrainConfig, base: str, texts: Sequence[str]) -> str:
+def _digest(config: PretrainConfig, base: str, texts: Sequence[str], pieces: int) -> str:
     """Of all that the weights follow from."""
     return hashlib.sha256(
-        b"".join([msgspec.json.encode(config), base.encode(), *(_hash(text) for text in texts)])
+        b"".join([msgspec.json.encode(config), f"{base} {pieces}".encode(), *(_hash(text) for text in texts)])
     ).hexdigest()
