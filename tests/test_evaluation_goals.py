@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from models.evaluation.bootstrap import Figure
+from models.evaluation.bootstrap import Difference, Figure
 from models.evaluation.counts import Threes, tally
 from models.evaluation.goals import GOALS, MACRO, MICRO, Goal, compared, picked, reached
 from models.evaluation.measures import Measure
@@ -50,7 +50,8 @@ def test_a_row_is_a_figure_in_per_cent_with_its_interval_and_what_it_is_of() -> 
     assert drugs.figure.value == pytest.approx(80)
     assert drugs.figure.low is not None
     assert drugs.figure.low < 80
-    assert (drugs.items, drugs.documents, drugs.reached, drugs.note) == (25, 6, False, "")
+    assert (drugs.items, drugs.documents, drugs.reached) == (25, 6, False)
+    assert drugs.note == "fewer than 20 documents: the interval is not to be trusted"
     assert problems.figure.value == problems.figure.low == 50
     perfect = rows(measure("ncbi-disease", "entities", ("1", {"PROBLEM": (9, 10, 9)})))["NCBI-disease"]
     assert perfect.reached
@@ -67,6 +68,8 @@ def test_a_row_that_was_not_measured_says_why() -> None:
     assert rows(only)["BC5CDR chemicals"].note == "no head"
     nothing = measure("negex", "temporality", ("1", {"past": (0, 0, 0)}))
     assert rows(nothing)["historical (NegEx)"].note == "nothing of it in these documents"
+    many = measure("bc5cdr", "entities", *((str(n), {"PROBLEM": (1, 1, 1)}) for n in range(20)))
+    assert rows(many)["BC5CDR diseases"].note == ""
 
 
 def test_two_checkpoints_stand_side_by_side() -> None:
@@ -79,6 +82,8 @@ def test_two_checkpoints_stand_side_by_side() -> None:
     same = told["BC5CDR chemicals"].against
     assert same is not None
     assert (same.value, same.p) == (0, 1)
+    alone = rows(measure("phee", "events"), against=ENTITIES)["BC5CDR diseases"].against
+    assert alone == Difference(None, 50, None, None, None, None)  # what this one cannot do at all
 
 
 def test_micro_macro_or_one_label_is_picked() -> None:

@@ -25,7 +25,7 @@ class Scorer:
         for source, problem in enumerate(spans):
             for target, drug in enumerate(spans):
                 if "DISEASE" in problem.allowed and "MEDICATION" in drug.allowed:
-                    yield Candidate(ADVERSE, source, target, problem.start / len(text))
+                    yield Candidate(ADVERSE, source, target, problem.start / len(text) / 2)
 
 
 DOCUMENT = document(
@@ -39,12 +39,12 @@ DOCUMENT = document(
 )
 
 
-def test_pairs_of_codes_are_those_whose_surest_mentions_hold() -> None:
+def test_pairs_of_codes_are_those_whose_mentions_hold_together() -> None:
     scorer: RelationScorer = Scorer()
     told = related_codes("bc5cdr", [DOCUMENT], scorer)
     assert told.key == ("bc5cdr", "relations of codes")
     assert told.tally.labels == (ADVERSE,)
-    assert told.tally.sums.tolist() == [[2, 1, 1]]
+    assert told.tally.sums.tolist() == [[2, 1, 1]]  # asthma at .41 twice, pain at .17 twice
 
 
 BY = Linking.of(

@@ -73,7 +73,7 @@ def test_events_assertions_and_relations() -> None:
     layer = Layer((labelled(0, 4, "DRUG"), labelled(10, 14, "EFFECT")), frozenset({"DRUG", "EFFECT"}))
     own = document(
         judged=(
-            labelled(10, 14, "", axes("positivePossible", "neutralPossible")),
+            labelled(10, 14, "", axes("positivePossible", "neutralPossible", "subject")),
             labelled(30, 34, "", axes("past")),
         ),
         layers={"events": layer},
@@ -94,6 +94,10 @@ def test_events_assertions_and_relations() -> None:
     assert counts(told["temporality"]) == {}
     assert counts(told["temporality, not found is missed"]) == {"past": [1, 0, 0]}
     assert "on 0 found of 1 concepts" in told["temporality"].what
+    assert "association" not in told  # nobody is labelled as another's: there is nothing to tell
+    assert "all medications" in told["events"].what
+    few = {one.task: one for one in measures("phee", [(own, record(*found.entities))], ALL, "related")}
+    assert counts(few["events"]) == {"DRUG": [1, 0, 0], "EFFECT": [1, 0, 0]}
     without = measured("phee", [(own, found)], Abilities(frozenset({"MEDICATION"})))
     assert "events" not in without
     assert "relations" not in without
@@ -105,7 +109,7 @@ def test_phi_in_spans_and_in_characters() -> None:
     told = measured("asq-phi", [(own, found)])
     assert counts(told["phi"]) == {"NAME": [1, 1, 1], "DATE": [1, 0, 0], "LOCATION": [0, 1, 0]}
     characters = told["phi, characters"]
-    assert characters.kind == "recall"
+    assert characters.kind == "coverage"
     assert characters.tally.sums.sum(0).tolist() == [15, 16, 14]
     assert not measured("asq-phi", [(own, found)], Abilities(frozenset(CATEGORIES)))
 

@@ -66,6 +66,7 @@ def test_the_goals_come_first_each_with_a_figure_or_the_reason(report: Report) -
     assert told["MACCROBAT, 12 types, strict"].items == 6
     assert told["PHEE drug + effect"].items == 3
     assert told["CID with gold entities (BC5CDR)"].note == "no head"
+    assert told["F1 lost to computing in int8"].figure.value is None
     assert "asq-phi is missing" in told["PHI, asq-phi, strict"].note
     assert told["F1 lost to the storage format"].note == "its manifest does not say"
     assert told["size"].reached
@@ -79,6 +80,8 @@ def test_every_corpus_has_its_tables(report: Report) -> None:
     assert [one.head for one in report.calibration] == sorted(one.head for one in report.calibration)
     assert "entities" in {one.head for one in report.calibration}
     assert any("mtsamples is missing" in line for line in report.skipped)
+    assert "mts-dialog not read: no head for its labels (section)" in report.skipped
+    assert report.there == report.documents + 2
 
 
 def test_a_report_is_json_and_says_the_same_every_time(report: Report, spans: Path, root: Path) -> None:
@@ -104,6 +107,8 @@ def test_progress_counts_every_text_of_both_checkpoints(spans: Path, other: Path
     assert all(one.difference.p is None or 0 < one.difference.p <= 1 for one in report.comparisons)
     told = {row.task: row for row in report.goals}
     assert told["BC5CDR diseases"].against is not None
+    assert told["size"].against is not None
+    assert told["size"].against.value == 0
     assert "against" in report.as_dict()
 
 
@@ -165,9 +170,15 @@ def test_gold_entities_are_scored_by_whoever_can(
     report = run(spans, root, "all", corpora=["bc5cdr"], device="cpu", scorer=scorer, resamples=FEW)
     (row,) = (row for row in report.goals if row.task.startswith("CID"))
     assert (row.items, row.figure.value, len(made)) == (2, 50, 1)  # one pair's drug has another code
-    report = run(spans, root, "all", corpora=["bc5cdr"], device="cpu", resamples=FEW)
-    (row,) = (row for row in report.goals if row.task.startswith("CID"))
-    assert row.note == "gold entities cannot be scored here"
+
+
+def test_only_the_heads_that_are_wanted_are_asked(spans: Path, root: Path) -> None:
+    report = run(spans, root, "all", heads=["tokens"], device="cpu", resamples=0)
+    assert ("bc5cdr", "entities") in {(table.corpus, table.task) for table in report.tables}
+    assert not any(table.task.startswith("linking") for table in report.tables)
+    assert all(table.micro.figure.low is None for table in report.tables)
+    with pytest.raises(CheckpointError, match="has no head 'relations'"):
+        run(spans, root, "all", heads=["relations"], device="cpu")
 
 
 def test_where_nothing_is_held_out_the_report_is_empty(spans: Path, root: Path) -> None:

@@ -50,7 +50,7 @@ def test_two_checkpoints_are_held_against_what_neither_was_trained_on(root: Path
 def test_a_folder_that_is_missing_is_skipped_with_a_line(root: Path) -> None:
     selection = select(root, [], "all", [HALF])
     assert {"bc5cdr", "ncbi-disease", "maccrobat", "phee", "negex"} <= selection.documents.keys()
-    assert f"mtsamples: {root / 'mtsamples'} is missing" in selection.skipped
+    assert f"mtsamples not read: {root / 'mtsamples'} is missing" in selection.skipped
     assert selection.why["mtsamples"] == f"{root / 'mtsamples'} is missing"
     assert len(selection) == sum(map(len, selection.documents.values()))
     few = select(root, ["phee"], "all", [HALF])
@@ -61,7 +61,7 @@ def test_a_folder_that_is_missing_is_skipped_with_a_line(root: Path) -> None:
 def test_where_nothing_is_held_out_there_is_nothing_to_read(root: Path) -> None:
     selection = select(root, ["bc5cdr"], "held-out", [Held("s", 0.0)])
     assert not len(selection)
-    assert selection.skipped == ["bc5cdr: none of its 4 texts is of this part"]
+    assert selection.skipped == ["bc5cdr not read: none of its 4 texts is of this part"]
 
 
 def test_held_out_negex_sentences_that_are_trained_on_as_well_are_left_out(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_held_out_negex_sentences_that_are_trained_on_as_well_are_left_out(tmp_p
     (tmp_path / "negex" / "annotations.tsv").write_text("\n".join(lines) + "\n")
     selection = select(tmp_path, ["negex"], "held-out", [HALF])
     assert ids(selection, "negex") == {f"negex-{held[1]}"}
-    assert selection.skipped == ["negex: 1 of 2 texts, which are trained on as well"]
+    assert selection.skipped == ["negex: 1 of 2 texts left out: they are trained on as well"]
     assert len(ids(select(tmp_path, ["negex"], "all", [HALF]), "negex")) == 3
 
 
@@ -128,6 +128,25 @@ def test_a_folder_that_holds_nothing_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="has none of the data sets") as refused:
         select(tmp_path, [], "all", [HALF])
     assert "bc5cdr" in str(refused.value)
+
+
+def test_what_is_wrong_with_data_of_ones_own_is_one_line(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": "Pain.", "spans": [{"start": 0, "end": 4, "label": "PAIN"}]}), "{", "["]
+    (tmp_path / "notes.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(CheckpointError, match=r"and as data of your own: .*notes.jsonl:2") as refused:
+        select(tmp_path, [], "all", [HALF])
+    assert "\n" not in str(refused.value)
+
+
+def test_of_data_of_ones_own_it_is_said_what_was_left_out_not_how_little_there_is(tmp_path: Path) -> None:
+    own(tmp_path, "train", 6)
+    with (tmp_path / "train.jsonl").open("a") as file:
+        file.write(json.dumps({"text": "Ache.", "spans": [{"start": 0, "end": 4, "label": "RARE"}]}) + "\n")
+        file.write(json.dumps({"text": "Ow.", "spans": [{"start": 2, "end": 99, "label": "PAIN"}]}) + "\n")
+    selection = select(tmp_path, [], "all", [HALF])
+    assert len(selection) == 8
+    (line,) = selection.skipped
+    assert "train.jsonl:8" in line
 
 
 def test_a_checkpoint_says_itself_what_it_was_not_trained_on(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Threes = Mapping[str, tuple[int, int, int]]
 """By label: gold, found, right."""
-Kind = Literal["f1", "recall", "accuracy"]
-"""Recall: where precision means nothing, e.g. of covered characters. Accuracy: one answer is asked for."""
+Kind = Literal["f1", "recall", "coverage", "accuracy"]
+"""Recall: where precision means nothing, as labels are incomplete. Coverage: where recall matters, as of
+hidden characters. Accuracy: one answer is asked for. All but F1 are shares of gold that is right."""
 
 GOLD, FOUND, RIGHT = range(3)
 
@@ -85,8 +86,9 @@ def micro(counts: Array, kind: Kind = "f1") -> Array:
 
 
 def macro(counts: Array, kind: Kind = "f1") -> Array:
-    """Counts [..., labels, 3] → [...]: the mean over labels that are there or were named."""
-    scores = score(counts, kind)
+    """Counts [..., labels, 3] → [...]: the mean over labels that are there or were named; of accuracy, which
+    says little about rare labels, that of F1."""
+    scores = score(counts, "f1" if kind == "accuracy" else kind)
     known = ~np.isnan(scores)
     number = known.sum(-1)
     sums = np.where(known, scores, 0.0).sum(-1)

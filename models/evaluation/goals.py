@@ -14,6 +14,9 @@ from models.evaluation.measures import LABELS, Measure
 from models.evaluation.report import Row
 
 MICRO, MACRO = "micro", "macro"
+NO_HEAD = "no head"
+FEW = 20
+"""Documents below which a percentile interval tends to be too narrow; a rule of thumb."""
 Measures = Mapping[tuple[str, str], Measure]
 """By corpus and task."""
 
@@ -39,7 +42,7 @@ GOALS = (
     Goal("negation (unseen NegEx rows)", "negex", "certainty", "negative", 97.0),
     Goal("historical (NegEx)", "negex", "temporality", "past", 80.0),
     Goal("graded certainty (PHEE Speculated)", "phee", "graded certainty", MICRO, 68.0),
-    Goal("drug–adverse effect, end to end (PHEE)", "phee", "relations", "ADVERSE_EFFECT_OF", 66.0),
+    Goal("drug–adverse effect (PHEE, strict)", "phee", "relations", "ADVERSE_EFFECT_OF", 66.0),
     Goal("CID with gold entities (BC5CDR)", "bc5cdr", "relations of codes", "ADVERSE_EFFECT_OF", 66.0),
     Goal("PHI, asq-phi, strict", "asq-phi", "phi", MICRO, 97.0),
     Goal("PHI, asq-phi, characters covered", "asq-phi", "phi, characters", MICRO, 99.5),
@@ -47,8 +50,8 @@ GOALS = (
     Goal("PHI, presidio, characters covered", "presidio-pii", "phi, characters", MICRO, 97.0),
     Goal("mtsamples labels, micro", "mtsamples", LABELS, MICRO, 82.0),
     Goal("mtsamples labels, macro", "mtsamples", LABELS, MACRO, 60.0),
-    Goal("linking BC5CDR chemicals to DrugBank", "bc5cdr", "linking to DRUGBANK", MICRO, 95.0),
-    Goal("linking BC5CDR diseases to Disease Ontology", "bc5cdr", "linking to DOID", MICRO, 92.0),
+    Goal("linking BC5CDR chemicals, DrugBank", "bc5cdr", "linking to DRUGBANK", MICRO, 95.0),
+    Goal("linking BC5CDR diseases, DOID", "bc5cdr", "linking to DOID", MICRO, 92.0),
 )
 
 
@@ -63,7 +66,7 @@ def picked(measure: Measure, of: str) -> tuple[Tally, Formula]:
     """The counts that a figure is made of, and how; a label that the measure does not have: no counts."""
     whole = measure.tally
     if of == MACRO:
-        return whole, partial(macro, kind="recall" if measure.kind == "recall" else "f1")
+        return whole, partial(macro, kind=measure.kind)
     if of != MICRO:
         kept = [number for number, label in enumerate(whole.labels) if label == of]
         whole = Tally(tuple(of for _ in kept), whole.groups, whole.counts[:, kept])
@@ -87,11 +90,12 @@ def _row(
     key = goal.corpus, goal.measured
     measure = measured.get(key)
     counts, formula = picked(measure, goal.of) if measure is not None else (None, None)
-    if measure is None or counts is None or formula is None or not counts.labels:
-        why = missing.get(f"{goal.corpus}/{goal.measured}") or missing.get(goal.corpus) or "no head"
-        return Row(goal.task, goal.least, "%", False, Figure(None), 0, 0, why)
-    items = round(float(np.sum(counts.counts[..., GOLD])))
     other = against.get(key) if against else None
+    if measure is None or counts is None or formula is None or not counts.labels:
+        why = missing.get(f"{goal.corpus}/{goal.measured}") or missing.get(goal.corpus) or NO_HEAD
+        alone = None if other is None else _alone(other, goal.of)
+        return Row(goal.task, goal.least, "%", False, Figure(None), 0, 0, why, alone)
+    items = round(float(np.sum(counts.counts[..., GOLD])))
     return Row(
         goal.task,
         goal.least,
@@ -100,9 +104,22 @@ def _row(
         percent(figure(counts.counts, formula, resamples)),
         items,
         len(counts.groups),
-        "" if items else "nothing of it in these documents",
+        _note(items, len(counts.groups)),
         None if other is None else _percent(compared(measure, other, goal.of, resamples)),
     )
+
+
+def _note(items: int, documents: int) -> str:
+    if not items:
+        return "nothing of it in these documents"
+    return f"fewer than {FEW} documents: the interval is not to be trusted" if documents < FEW else ""
+
+
+def _alone(other: Measure, of: str) -> Difference:
+    """What the other one can, and this one cannot."""
+    counts, formula = picked(other, of)
+    value = percent(figure(counts.counts, formula, 0)).value
+    return Difference(None, value, None, None, None, None)
 
 
 def _percent(one: Difference) -> Difference:

@@ -155,8 +155,8 @@ def _assertions(corpus: str, pairs: Sequence[Pair], can: Abilities) -> Iterator[
     judged = [(document.id, list(asserted.judged(document, record))) for document, record in pairs]
     for axis in AXES:
         own = [one for _, some in judged for one in some if one.axis == axis]
-        if not own:
-            continue
+        if all(one.left == {AXES[axis][0]} for one in own):
+            continue  # nothing there, or nothing but the usual
         found = sum(bool(one.said) for one in own)
         for task, what, unseen in (
             (axis, f"on {found} found of {len(own)} concepts", False),
@@ -192,7 +192,7 @@ def _phi(corpus: str, pairs: Sequence[Pair], can: Abilities) -> Iterator[Measure
     what = f"{EXACT} and category; neighbours of one category are one (parts of an address)"
     yield _measure(corpus, "phi, neighbours joined", what, own, _phi_spans(True), PHI)
     what = "characters, hidden under any category; precision: of all hidden ones"
-    yield _measure(corpus, "phi, characters", what, own, _phi_characters, PHI, "recall")
+    yield _measure(corpus, "phi, characters", what, own, _phi_characters, PHI, "coverage")
 
 
 def _phi_spans(side_by_side: bool) -> Count:

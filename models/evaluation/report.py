@@ -120,9 +120,9 @@ class Comparison:
 class Report:
     """A checkpoint's figures on the documents of a part; `seed` and `share` say which were held out.
 
-    `documents`: texts that were read. `skipped`: lines that say what was not read. `against`: name, version,
-    fingerprint and precision of the one that it was compared with; differences are that one's figures less
-    these.
+    `documents`: texts that were read, of all that are `there`. `skipped`: lines that say what was not read.
+    `against`: name, version, fingerprint and precision of the one that it was compared with; differences are
+    that one's figures less these.
     """
 
     name: str
@@ -133,6 +133,7 @@ class Report:
     seed: str
     share: float
     documents: int
+    there: int
     resamples: int
     goals: tuple[Row, ...]
     tables: tuple[Table, ...]
@@ -151,10 +152,12 @@ class Report:
 
     def figures(self) -> dict[str, Any]:
         """What was counted, without the name of what it was counted of."""
-        part = {"part": self.part, "seed": self.seed, "share": self.share, "documents": self.documents}
+        part = {"part": self.part, "seed": self.seed, "share": self.share}
+        texts = {"documents": self.documents, "there": self.there}
         drawn = {"resamples": self.resamples, "level": LEVEL, "skipped": list(self.skipped)}
         return (
             part
+            | texts
             | drawn
             | {
                 "goals": [row.as_dict() for row in self.goals],
@@ -169,7 +172,6 @@ def table(measure: Measure, resamples: int) -> Table:
     counts, kind = measure.tally.counts, measure.kind
     drawn = samples(counts, resamples)
     own = partial(micro, kind=kind)
-    mean = partial(macro, kind="recall" if kind == "recall" else "f1")
     return Table(
         measure.corpus,
         measure.task,
@@ -183,7 +185,7 @@ def table(measure: Measure, resamples: int) -> Table:
             if drawn.summed[number].any()
         ),
         _score(ALL, drawn.summed, drawn.figure(own)),
-        drawn.figure(mean),
+        drawn.figure(partial(macro, kind=kind)),
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 from models.checkpoint import Checkpoint
 from models.corpora.folders import READERS, read_corpus
 from models.corpora.own import read_own
-from models.corpora.problems import DataError
+from models.corpora.problems import DataError, told
 from models.corpora.scheme import Document, held_out
 from models.errors import CheckpointError
 from models.manifest import MANIFEST
@@ -21,6 +21,9 @@ Part = Literal["held-out", "training", "all"]
 PARTS: tuple[Part, ...] = ("held-out", "training", "all")
 OWN = "own"
 """The corpus that data of a user's own is called."""
+FEW_LINES = 3
+"""Problems that an error names."""
+NOT_ASKED = "not among the corpora that were read"
 UNSEEN = frozenset({"negex"})
 """Corpora that repeat themselves: of their held-out texts, those that are also trained on are left out."""
 
@@ -90,7 +93,7 @@ def select(root: Path, names: Sequence[str], part: Part, held: Sequence[Held]) -
             f"no labelled documents: {told}; --data names the folder that holds the data sets"
         )
     for name in READERS.keys() - selection.whole.keys() - selection.why.keys():
-        selection.why[name] = "not among the corpora that were read"
+        selection.why[name] = NOT_ASKED
     return selection
 
 
@@ -116,7 +119,9 @@ def _add(
         unseen = [document for document in kept if _plain(document.text) not in seen]
         if len(unseen) < len(kept):
             left = len(kept) - len(unseen)
-            selection.skipped.append(f"{name}: {left} of {len(kept)} texts, which are trained on as well")
+            selection.skipped.append(
+                f"{name}: {left} of {len(kept)} texts left out: they are trained on as well"
+            )
         kept = unseen
     selection.whole[name] = documents
     if kept:
@@ -132,17 +137,21 @@ def _wanted(part: Part, held: Sequence[bool]) -> bool:
 
 
 def _own(selection: Selection, root: Path, part: Part, held: Sequence[Held]) -> None:
-    """A folder's test part is what it holds out; without one, what training on it would hold out."""
+    """A folder's test part is what it holds out; without one, what training on it would hold out.
+
+    What was left out is said; that there is little to learn from is no matter here.
+    """
     try:
         own = read_own(root, corpus=OWN)
     except DataError as error:
         folders = ", ".join(sorted({folder for folder, _ in READERS.values()}))
+        why = "; ".join(told((one for one in error.problems if one.kind != "warning"), FEW_LINES))
         raise CheckpointError(
-            f"{root} has none of the data sets ({folders}); as data of your own: {error}"
+            f"{root} has none of the data sets ({folders}), and as data of your own: {why}"
         ) from None
     train, dev = own.split(held[0].seed, held[0].share)
     documents = {"held-out": own.test or dev, "training": train, "all": own.documents}[part]
-    selection.skipped.extend(str(problem) for problem in own.problems)
+    selection.skipped.extend(told(one for one in own.problems if one.kind == "skipped"))
     selection.whole[OWN] = list(own.documents)
     if documents:
         selection.documents[OWN] = list(documents)
@@ -152,7 +161,7 @@ def _own(selection: Selection, root: Path, part: Part, held: Sequence[Held]) -> 
 
 def _skip(selection: Selection, name: str, why: str) -> None:
     selection.why[name] = why
-    selection.skipped.append(f"{name}: {why}")
+    selection.skipped.append(f"{name} not read: {why}")
 
 
 def _plain(text: str) -> str:
