@@ -80,6 +80,23 @@ def test_held_out_negex_sentences_that_are_trained_on_as_well_are_left_out(tmp_p
     assert len(ids(select(tmp_path, ["negex"], "all", [HALF]), "negex")) == 3
 
 
+def test_a_folder_without_the_files_of_a_corpus_is_skipped_with_a_line(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "bc5cdr", tmp_path / "bc5cdr")
+    for name in ("negex", "maccrobat"):
+        (tmp_path / name).mkdir()
+    selection = select(tmp_path, ["bc5cdr", "negex", "maccrobat"], "all", [HALF])
+    assert selection.skipped == [
+        f"negex not read: {tmp_path / 'negex'} has no annotations.tsv",
+        f"maccrobat not read: {tmp_path / 'maccrobat'} holds no file of it",
+    ]
+
+
+def test_every_file_of_a_folder_counts_whatever_its_part_is_called(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "bc5cdr").mkdir()
+    shutil.copy(root / "bc5cdr" / "dev.pubtator.txt", tmp_path / "bc5cdr" / "test.pubtator.txt")
+    assert ids(select(tmp_path, [], "all", [HALF])) == {"3", "4"}
+
+
 def test_a_name_that_is_none_is_refused(root: Path) -> None:
     with pytest.raises(CheckpointError, match="no corpus is called bc6cdr; there are bc5cdr, "):
         select(root, ["bc6cdr"], "all", [HALF])

@@ -82,11 +82,7 @@ def select(root: Path, names: Sequence[str], part: Part, held: Sequence[Held]) -
         _own(selection, root, part, held)
     chosen = () if selection.whole else names or tuple(READERS)
     for name in chosen:
-        folder = root / READERS[name][0]
-        if folder.is_dir():
-            _add(selection, name, _read(root, name), part, held)
-        else:
-            _skip(selection, name, f"{folder} is missing")
+        _take(selection, root, name, part, held)
     if not selection.whole:
         told = "; ".join(f"{name}: {why}" for name, why in selection.why.items())
         raise CheckpointError(
@@ -97,15 +93,26 @@ def select(root: Path, names: Sequence[str], part: Part, held: Sequence[Held]) -
     return selection
 
 
-def _read(root: Path, name: str) -> list[Document]:
+def _take(selection: Selection, root: Path, name: str, part: Part, held: Sequence[Held]) -> None:
+    """A corpus, unless its folder or a file in it is missing."""
+    folder = root / READERS[name][0]
+    if not folder.is_dir():
+        _skip(selection, name, f"{folder} is missing")
+        return
     try:
-        return list(read_corpus(root, name))
+        documents = list(read_corpus(root, name))
+    except FileNotFoundError as error:
+        _skip(selection, name, f"{folder} has no {Path(error.filename).name}")
+        return
     except (OSError, ValueError, LookupError) as error:  # its text may quote a document
-        folder = root / READERS[name][0]
         what = error.strerror if isinstance(error, OSError) else type(error).__name__
         raise CheckpointError(
             f"{folder} cannot be read as {name} ({what}); fetch it again, or leave it out with --corpora"
         ) from None
+    if documents:
+        _add(selection, name, documents, part, held)
+    else:
+        _skip(selection, name, f"{folder} holds no file of it")
 
 
 def _add(
