@@ -124,9 +124,19 @@ def test_classes_of_several_tasks_are_counted_together_too() -> None:
     assert counts(told["all labels"]) == {"letter": [1, 2, 1], "heart": [1, 2, 1], "lung": [2, 0, 0]}
     assert set(told["all labels"].tally.labels) == {"letter", "report", "heart", "lung"}
     assert counts(told["specialty"]) == {"heart": [1, 2, 1], "lung": [2, 0, 0]}
+    some = {
+        one.task: one
+        for one in measures("c", [(t, found) for t in texts], ALL, fresh=lambda own: own.id == "1")
+    }
+    assert counts(some["all labels"]) == {"letter": [1, 1, 1], "heart": [1, 1, 1], "lung": [1, 0, 0]}
+    assert some["type"].documents == 1  # to the other one its thresholds were fitted
     one = document(classes={"section": frozenset({"plan"})})
     alone = measured("mts-dialog", [(one, record(classes=(classified("section", plan=0.4, exam=0.3),)))])
     assert set(alone) == {"section"}
+    (same,) = measures(
+        "mts-dialog", [(one, record(classes=(classified("section", plan=0.4),)))], ALL, fresh=lambda _: False
+    )
+    assert same.documents == 1  # the likeliest label needs no threshold
     assert alone["section"].kind == "accuracy"
 
 

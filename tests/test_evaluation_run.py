@@ -172,6 +172,20 @@ def test_gold_entities_are_scored_by_whoever_can(
     assert (row.items, row.figure.value, len(made)) == (2, 50, 1)  # one pair's drug has another code
 
 
+def test_calibration_is_told_of_documents_that_it_was_not_fitted_to(
+    spans: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.evaluation.run.held_by", lambda _: Held("s", 1.0))
+    monkeypatch.setattr("models.evaluation.run.fitted_by", lambda _: None)
+    every = run(spans, root, corpora=["bc5cdr"], device="cpu", resamples=0)
+    monkeypatch.setattr("models.evaluation.run.fitted_by", lambda _: Held("settled", 0.5))
+    half = run(spans, root, corpora=["bc5cdr"], device="cpu", resamples=0)
+    assert every.documents == half.documents
+    assert every.tables == half.tables
+    some, fewer = (sum(one.answers for one in own.calibration) for own in (every, half))
+    assert 0 < fewer < some
+
+
 def test_only_the_heads_that_are_wanted_are_asked(spans: Path, root: Path) -> None:
     report = run(spans, root, "all", heads=["tokens"], device="cpu", resamples=0)
     assert ("bc5cdr", "entities") in {(table.corpus, table.task) for table in report.tables}

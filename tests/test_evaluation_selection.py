@@ -11,7 +11,7 @@ import pytest
 from models.checkpoint import open_checkpoint
 from models.corpora.scheme import held_out
 from models.errors import CheckpointError
-from models.evaluation.selection import Held, Part, Selection, held_by, select
+from models.evaluation.selection import Held, Part, Selection, fitted_by, held_by, select
 from models.manifest import seal
 from tests.checkpoints import huggingface_folder
 from tests.corpora import data_root
@@ -189,3 +189,10 @@ def test_a_checkpoint_says_itself_what_it_was_not_trained_on(tmp_path: Path) -> 
     ):
         seal(ours, manifest | {"training": training})
         assert held_by(open_checkpoint(ours)) == expected
+    for settled, fitted in (
+        ({"seed": "half", "share": 0.5}, Held("half", 0.5)),
+        ({"seed": 5}, None),
+        ({}, None),
+    ):
+        seal(ours, manifest | {"settled": settled})
+        assert fitted_by(open_checkpoint(ours)) == fitted

@@ -19,6 +19,7 @@ from models.types import AXES, Annotation
 
 Pair = tuple[Document, Annotation]
 Count = Callable[[Document, Annotation], Threes]
+Fresh = Callable[[Document], bool]
 
 EXACT = "the exact span"
 TWELVE = (
@@ -47,11 +48,18 @@ class Measure:
         return self.corpus, self.task
 
 
-def measures(corpus: str, pairs: Sequence[Pair], can: Abilities, drugs: Drugs = "all") -> Iterator[Measure]:
-    """`drugs`: see `models.evaluation.events`."""
-    events = partial(_events, drugs=drugs)
-    for part in (_entities, _twelve, events, _assertions, _relations, _phi, _classes):
+def anything(_: Document) -> bool:
+    return True
+
+
+def measures(
+    corpus: str, pairs: Sequence[Pair], can: Abilities, drugs: Drugs = "all", fresh: Fresh = anything
+) -> Iterator[Measure]:
+    """`drugs`: see `models.evaluation.events`. `fresh`: documents to which no threshold was fitted; labels
+    that have thresholds are counted in these alone."""
+    for part in (_entities, _twelve, partial(_events, drugs=drugs), _assertions, _relations, _phi):
         yield from part(corpus, pairs, can)
+    yield from _classes(corpus, pairs, can, fresh)
 
 
 def _measure(
@@ -214,12 +222,13 @@ def _phi_characters(document: Document, record: Annotation) -> Threes:
     return {name: (s.characters, s.covered + s.over, s.covered) for name, s in scores.items()}
 
 
-def _classes(corpus: str, pairs: Sequence[Pair], can: Abilities) -> Iterator[Measure]:
+def _classes(corpus: str, pairs: Sequence[Pair], can: Abilities, fresh: Fresh) -> Iterator[Measure]:
     named = sorted({task for document, _ in pairs for task in document.classes} & can.tasks.keys())
     many = [task for task in named if not single(task, pairs)]
+    new = [pair for pair in pairs if fresh(pair[0])]
     for task in named:
         labels = can.tasks[task]
-        own = [(document, record) for document, record in pairs if task in document.classes]
+        own = [pair for pair in (new if task in many else pairs) if task in pair[0].classes]
         if task in many:
             yield _measure(corpus, task, "any number of labels", own, _several([task], can), labels)
         else:
@@ -227,7 +236,7 @@ def _classes(corpus: str, pairs: Sequence[Pair], can: Abilities) -> Iterator[Mea
     if len(many) > 1:
         every = {label for task in many for label in can.tasks[task]}
         what = f"any number of labels, those of {' and '.join(many)} together"
-        yield _measure(corpus, LABELS, what, pairs, _several(many, can), every)
+        yield _measure(corpus, LABELS, what, new, _several(many, can), every)
 
 
 def single(task: str, pairs: Iterable[Pair]) -> bool:

@@ -12,7 +12,7 @@ from typing import Self
 
 from models.annotator import Annotator
 from models.checkpoint import Checkpoint, open_checkpoint
-from models.corpora.scheme import Document
+from models.corpora.scheme import Document, held_out
 from models.errors import CheckpointError
 from models.evaluation import gold, whole
 from models.evaluation.abilities import Abilities, abilities
@@ -22,11 +22,11 @@ from models.evaluation.bootstrap import RESAMPLES
 from models.evaluation.calibrated import Answer, Calibration, calibration
 from models.evaluation.events import Drugs
 from models.evaluation.goals import MACRO, MICRO, compared, reached
-from models.evaluation.measures import Measure, measures
+from models.evaluation.measures import Fresh, Measure, anything, measures
 from models.evaluation.related import RelationScorer, ScorerOf
 from models.evaluation.report import Comparison, Report, table
 from models.evaluation.scorer import HeadScorer
-from models.evaluation.selection import Held, Part, Selection, held_by, select
+from models.evaluation.selection import Held, Part, Selection, fitted_by, held_by, select
 from models.finish import LINKS, Finish, switched
 from models.precision import Precision
 from models.terminology import load_shipped
@@ -86,7 +86,9 @@ def run(
         shares = " and ".join(f"{one.share:g} by {one.seed}" for one in kept)
         selection.skipped.append(f"left out: what is {part} for one of both alone; they hold out {shares}")
     plans = [_Plan.of(each, selection) for each in both]
-    reading = _Reading(device, precision, scorer, drugs, sum(len(plan) for plan in plans), on_progress)
+    fresh = _fresh(both) if part == "held-out" else anything
+    texts = sum(len(plan) for plan in plans)
+    reading = _Reading(device, precision, scorer, drugs, fresh, texts, on_progress)
     first, *others = [reading.measured(plan) for plan in plans]
     if heads is None or LINKS in heads:
         _link(first, selection, data_root)
@@ -98,6 +100,12 @@ def _opened(checkpoint: str | Path | None, heads: Sequence[str] | None) -> Check
     opened = open_checkpoint(checkpoint)
     opened.require_heads()
     return switched(opened, heads)
+
+
+def _fresh(checkpoints: Sequence[Checkpoint]) -> Fresh:
+    """Documents to which none of them fitted confidences or thresholds after its training."""
+    fitted = [held for each in checkpoints if (held := fitted_by(each)) is not None]
+    return lambda document: not any(held_out(document.id, one.seed, one.share) for one in fitted)
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,7 @@ class _Reading:
     precision: Precision
     scorer: ScorerOf
     drugs: Drugs
+    fresh: Fresh
     texts: int
     on_progress: OnProgress
     done: int = 0
@@ -136,9 +145,10 @@ class _Reading:
         with Annotator(plan.checkpoint, self.device, self.precision, finish) as annotator:
             for corpus, documents in plan.documents.items():
                 pairs = list(zip(documents, self._read(annotator, documents), strict=True))
-                for measure in measures(corpus, pairs, plan.can, self.drugs):
+                for measure in measures(corpus, pairs, plan.can, self.drugs, self.fresh):
                     found.add(measure)
-                for head, answer in answers(corpus, pairs, plan.can):
+                unfitted = [pair for pair in pairs if self.fresh(pair[0])]
+                for head, answer in answers(corpus, unfitted, plan.can):
                     found.answers[head].append(answer)
         self._score(found, plan)
         return found

@@ -59,6 +59,15 @@ def held_by(checkpoint: Checkpoint) -> Held:
         return Held()
 
 
+def fitted_by(checkpoint: Checkpoint) -> Held | None:
+    """Which of its held-out documents confidences and thresholds were fitted to, as its manifest says."""
+    told = from_manifest(checkpoint, "settled")
+    try:
+        return msgspec.convert(told, Held) if told else None
+    except msgspec.ValidationError:
+        return None
+
+
 def from_manifest(checkpoint: Checkpoint, key: str) -> dict[str, Any]:
     """What a manifest says besides what every one has to; empty where it says nothing."""
     if checkpoint.layout != "streamer":
