@@ -36,8 +36,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `reference`: id of the entity or of what is in `phi`; null for a class of the whole note. `task`: what
     was asked ("category", an axis of assertion, the task of a class), `label`: what the record says there.
-    `score`: log-odds of that label as the encoder alone sees it, in fp32; below 0 a cue, a section or a
-    pattern decided otherwise. `baseline`: the same with every word masked; null where a method has none.
+    `score`: log-odds of that label as the encoder alone sees it, in fp32; below 0 it is less likely than
+    not, and a cue, a section or a pattern may have decided. `baseline`: the same with every word masked;
+    null where a method has none.
     `words`: the strongest first; `rest`: what all words together weigh that are not among them.
     `completeness_error`: how far words and rest are from summing to `score − baseline`, as a share of that
     difference (of half a unit where it is smaller); null where a method promises no such sum.

@@ -26,7 +26,7 @@ from models.errors import EngineError
 from models.explaining.asking import WORDS
 from models.explanation import METHODS, Explanation, Method, shortened
 from models.types import Annotation, Note
-from streamer import annotating, checkpoints, explaining_page, formats, samples
+from streamer import annotating, checkpoints, explaining_page, formats, samples, show
 from streamer.errors import NoteError, SettingError, WorldError
 from streamer.explaining_words import excerpt, heading, level, measured, place, signed, strongest, visible
 from streamer.settings import Settings
@@ -45,8 +45,12 @@ LONGEST_SAMPLE = 1200
 """Characters of the bundled notes that the deletion test takes: integrated gradients cost what is read."""
 
 
-def method(name: str) -> Method:
-    """The method of that name. Raises SettingError for any other."""
+def method(name: str | None, *, html: Path | None = None, every_axis: bool = False) -> Method | None:
+    """The method of that name. Raises SettingError for any other, and for options that need one."""
+    if name is None:
+        if html or every_axis:
+            raise SettingError("--html and --every-axis say how to explain: give --explain, too")
+        return None
     for known in METHODS:
         if known == name:
             return known
@@ -70,7 +74,8 @@ def run(
     missing = next((path for path in files if not path.is_file()), None)
     if missing is not None:
         raise SettingError(
-            f"{missing} is not a file; give JSONL notes, single notes, or nothing for standard input"
+            f"{missing} is not a file, and --explain knows {', '.join(METHODS)}; "
+            "give JSONL notes, single notes, or nothing for standard input"
         )
     annotator, explainer = _both(settings)
     failed = 0
@@ -124,7 +129,7 @@ def _explained(
 
 def _write(note: Note, annotation: Annotation, found: Sequence[Explanation], show_text: bool) -> None:
     if show_text:
-        Console().print(render(note, annotation, found))
+        Console().print(show.render(annotation, note.text), render(note, annotation, found))
         return
     short = tuple(shortened(own, WORDS) for own in found)
     whole = msgspec.structs.replace(annotation, explanations=short)
@@ -188,9 +193,11 @@ def _coloured(note: Note, annotation: Annotation, explanation: Explanation) -> T
 
 def _legend(found: Sequence[Explanation]) -> Text:
     if all(own.method == "rollout" for own in found):
-        return Text(" looked at most ", FOR[-1]).append(" … ").append(" looked at ", FOR[1])
+        looked = Text(" looked at most ", FOR[-1]).append(" … ").append(" looked at ", FOR[1])
+        return looked.append("   numbers: shares of what was looked at", "dim")
     legend = Text(" speaks for it ", FOR[-1]).append(" … ").append(" a little ", FOR[1]).append("   ")
-    return legend.append(" a little ", AGAINST[1]).append(" … ").append(" against it ", AGAINST[-1])
+    legend = legend.append(" a little ", AGAINST[1]).append(" … ").append(" against it ", AGAINST[-1])
+    return legend.append("   numbers: log-odds; + for it, − against it", "dim")
 
 
 # --- the deletion test -------------------------------------------------------------------------------
@@ -216,7 +223,7 @@ def bench(
             ):
                 found.append(drop)
                 status.update(f"deleting: {name}: {len(found)} targets")
-        figures[name] = deletion.tested(found)
+        figures[name] = deletion.summary(found)
     if as_json:
         shape = {"method": how, "k": k, "standIn": stand_in, "notes": len(pairs)}
         print(json.dumps(shape | {name: [asdict(row) for row in rows] for name, rows in figures.items()}))

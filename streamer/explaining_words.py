@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from models.explanation import Explanation, Word
+from models.explanation import Explanation, Kind, Word
 from models.types import Annotation, Span
 
 LEVELS = 5
@@ -19,6 +19,15 @@ NAMES = {
     "lime": "LIME",
     "shap": "SHAP",
 }
+
+
+UNSURE: dict[Kind, str] = {
+    "entity": "less likely than not, and still the likeliest reading",
+    "assertion": "less likely than not to the encoder: a cue or a section decided",
+    "phi": "less likely than not to the encoder: a pattern or the recall dial decided",
+    "class": "less likely than not, and still the likeliest label",
+}
+"""What is said where the encoder alone gives a label less than half."""
 
 
 def visible(text: str) -> str:
@@ -45,7 +54,7 @@ def measured(explanation: Explanation) -> str:
         parts[0] += f", {signed(explanation.baseline)} with every word masked"
     parts[0] += ")"
     if explanation.score < 0:
-        parts.append("decided by a cue, a section or a pattern, not by the encoder")
+        parts.append(UNSURE[explanation.kind])
     if explanation.completeness_error is not None:
         parts.append(f"completeness error {100 * explanation.completeness_error:.1f} %")
     return "; ".join(parts)
@@ -70,10 +79,11 @@ def place(annotation: Annotation, explanation: Explanation) -> Span:
 
 
 def excerpt(annotation: Annotation, explanation: Explanation) -> Span:
-    """The part of the note that holds what is explained and its strongest words, with some words around."""
+    """The part of the note that holds what is explained and what weighs something, with some words around."""
     spans = sorted(word.span for word in explanation.words)
     own = place(annotation, explanation)
-    shown = [word.span for word in strongest(explanation)] + ([own] if len(own) else [])
+    shown = [word.span for word in strongest(explanation) if level(word, explanation)]
+    shown += [own] if len(own) else []
     first, end = min(span.start for span in shown), max(span.end for span in shown)
     near = [span for span in (*spans, *shown) if first - AROUND <= span.start and span.end <= end + AROUND]
     return Span(min(span.start for span in near), max(span.end for span in near))

@@ -88,7 +88,7 @@ def drops(
                     yield Drop(number, _group(local), *drop)
 
 
-def tested(found: Sequence[Drop]) -> list[Tested]:
+def summary(found: Sequence[Drop]) -> list[Tested]:
     """The figures of every group, and of all together, which comes last."""
     groups = sorted({drop.group for drop in found})
     parts = [_tested(group, [own for own in found if own.group == group]) for group in groups]

@@ -23,6 +23,8 @@ SAMPLES = 200, 10, 1000
 """For LIME: windows with words masked at least, a word, and at most."""
 KERNEL = 0.25
 """Width of LIME's kernel over cosine distance, as its text explainer has it."""
+RIDGE = 0.01
+"""Penalty of LIME's regression: small beside the weight of its samples, so that weights keep their size."""
 PERMUTATIONS = 10
 """Of the words, for SHAP, each forwards and backwards: as many as the library takes by itself."""
 SEED = 0
@@ -105,7 +107,7 @@ def _fitted(kept: Bool, scores: Float) -> Float:
 
     explainer = LimeBase(
         forward_func=lambda numbers: answers[numbers],
-        interpretable_model=SkLearnRidge(alpha=1.0),
+        interpretable_model=SkLearnRidge(alpha=RIDGE),
         similarity_func=lambda _, __, row: near(rows[0], row[0], None),
         perturb_func=each,
         perturb_interpretable_space=False,
