@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperCommand
 
 from models.errors import CheckpointError
+from models.explanation import METHODS
 from streamer import benching, learning
 from streamer import settings as configuration
 from streamer.errors import StreamerError
@@ -77,7 +79,18 @@ def stack(
     raise typer.Exit(embedded.run_stack(brokers, folder))
 
 
-@app.command()
+class _Explains(TyperCommand):
+    """`--explain` may stand alone: what follows it is a method only if it has the name of one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        whole = [
+            f"{own}={METHODS[0]}" if own == "--explain" and following not in METHODS else own
+            for own, following in zip(args, [*args[1:], ""], strict=True)
+        ]
+        return super().parse_args(ctx, whole)
+
+
+@app.command(cls=_Explains)
 def annotate(
     files: Annotated[
         list[Path] | None, typer.Argument(help="JSONL notes or single notes; none: stdin.")
@@ -87,12 +100,22 @@ def annotate(
     precision: Precision = None,
     accept_loss: AcceptLoss = None,
     show: Annotated[bool, typer.Option("--show", help="Coloured text instead of JSON lines.")] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="[METHOD]", help="Also the words that moved it: ig, rollout, lime or shap."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="With --explain: a page to look at, too.")] = None,
+    every_axis: Annotated[bool, typer.Option("--every-axis", help="With --explain: all four axes.")] = False,
 ) -> None:
     """No Kafka: notes in, annotation records out as JSON lines, in input order."""
-    from streamer import annotating
+    from streamer import annotating, explaining
 
     settings = load(checkpoint=checkpoint, heads=heads, precision=precision, accept_loss=accept_loss)
-    raise typer.Exit(annotating.run(files or [], settings, show_text=show))
+    how = explaining.method(explain, html=html, every_axis=every_axis)
+    if how is None:
+        raise typer.Exit(annotating.run(files or [], settings, show_text=show))
+    code = explaining.run(files or [], settings, how, show_text=show, html=html, every_axis=every_axis)
+    raise typer.Exit(code)
 
 
 # --- running the service -------------------------------------------------------------------------
