@@ -1,6 +1,6 @@
 """Bundles of windows → the tensors of one step.
 
-Windows are put in order of their length and padded to a multiple of `GRAIN`, so that attention runs over
+Windows are put in order of their length and padded to a multiple of a grain, so that attention runs over
 groups of windows of one length; `real` says which rows are tokens.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from models.training.examples import NOTHING, VALUES, Ends
 from models.training.scheme import Scheme
 from models.training.windows import Bundle, Window
 
-GRAIN = 16
+GRAIN, CUDA_GRAIN = 16, 64
 WHOLE = 4096
 """In a document of which relations are said as a whole, every pair counts."""
 
@@ -54,6 +54,11 @@ class Paired:
     whole: Tensor
     relation: Tensor
 
+    def to(self, device: torch.device) -> Paired:
+        """Tensors on a device; places and pairs stay where they are counted."""
+        names = ("wanted", "known", "groups", "whole", "relation")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -82,6 +87,20 @@ class Batch:
     def tokens(self) -> int:
         return len(self.windows)
 
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cpu":
+            return self
+        names = ("ids", "features", "real", "judged", "values", "windows", "bundle")
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
+        return replace(
+            self,
+            **moved,
+            tags={layer: own.to(device, non_blocking=True) for layer, own in self.tags.items()},
+            soft={layer: (a.to(device), b.to(device)) for layer, (a, b) in self.soft.items()},
+            classes={task: (a.to(device), b.to(device)) for task, (a, b) in self.classes.items()},
+            paired=self.paired and self.paired.to(device),
+        )
+
 
 def collate(
     bundles: Sequence[Bundle],
@@ -90,6 +109,7 @@ def collate(
     masked: float,
     chance: random.Random,
     still: bool = False,
+    grain: int = GRAIN,
 ) -> Batch:
     """`masked`: share of the tokens that are hidden, so that the words around them must do. `still`: texts
     stay as they are written."""
@@ -99,7 +119,7 @@ def collate(
     )
     windows = [window for window, _ in order]
     sizes = [len(window) for window in windows]
-    padded = [-(-size // GRAIN) * GRAIN for size in sizes]
+    padded = [-(-size // grain) * grain for size in sizes]
     starts = np.cumsum([0, *sizes[:-1]]) + 1  # of a window's own tokens, after its [CLS]
     judged = [
         (own.start + at - window.start, own.stop + at - window.start, own.values)

@@ -98,7 +98,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return max(1, self.tokens // self.batch_tokens)
 
     def weight(self, task: str) -> float:
-        return self.weights.get(task, WEIGHTS.get(task, 1.0))
+        """What teachers say weighs as much as labels do."""
+        return self.weights.get(task, WEIGHTS.get(task.removesuffix("-soft"), 1.0))
 
 
 def read_config(path: Path) -> TrainConfig:

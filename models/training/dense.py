@@ -1,7 +1,7 @@
 """The trunk as it is trained: over padded windows in groups of one length, in bf16 where that is faster.
 
-The same arithmetic as `models.encoder`, whose modules it calls; attention is two products and a
-softmax, which go backwards several times faster on a CPU than its fused form.
+The same arithmetic as `models.encoder`, whose modules it calls; on a CPU attention is two
+products and a softmax, which go backwards several times faster than its fused form.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def hidden_states(
     hidden: Tensor = F.dropout(
         encoder.norm(encoder.embedded(ids, list(lengths), features)), dropout, dropout > 0
     )
-    away = torch.zeros(len(ids)).masked_fill(~real, -1e4)
+    away = torch.zeros(len(ids), device=ids.device).masked_fill(~real, -1e4)
     for layer in encoder.layers:
         assert isinstance(layer, Layer)
         attended = layer.out(_attend(layer, layer.qkv(hidden), lengths, away))
@@ -50,9 +50,11 @@ def _attend(layer: Layer, qkv: Tensor, lengths: Sequence[int], away: Tensor) -> 
     split = zip(groups, torch.split(qkv, rows), torch.split(away, rows), strict=True)
     for (_, count, length), own, own_away in split:
         q, k, v = own.view(count, length, 3, layer.heads, size).permute(2, 0, 3, 1, 4)
-        scores = q @ k.transpose(2, 3) / math.sqrt(size)
-        scores = scores + own_away.view(count, 1, 1, length).to(scores.dtype)
-        attended = scores.softmax(3).to(v.dtype) @ v
+        mask = own_away.view(count, 1, 1, length).to(q.dtype)
+        if q.is_cuda:
+            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.expand(-1, -1, length, -1))
+        else:
+            attended = (q @ k.transpose(2, 3) / math.sqrt(size) + mask).softmax(3).to(v.dtype) @ v
         parts.append(attended.transpose(1, 2).reshape(count * length, width))
     return torch.cat(parts)
 

@@ -80,8 +80,8 @@ def relation_losses(head: Relations, hidden: Tensor, paired: Paired | None) -> d
 
 def grouped_logsumexp(values: Tensor, groups: Tensor, count: int) -> Tensor:
     """[count]: log of the summed exponentials of each group's values; no group may be empty."""
-    most = torch.full((count,), -torch.inf).scatter_reduce(0, groups, values.detach(), "amax")
-    sums = torch.zeros(count).index_add(0, groups, (values - most[groups]).exp())
+    most = values.new_full((count,), -torch.inf).scatter_reduce(0, groups, values.detach(), "amax")
+    sums = values.new_zeros(count).index_add(0, groups, (values - most[groups]).exp())
     return most + sums.log()
 
 
@@ -98,8 +98,8 @@ def class_loss(
     mine = known[bundle]
     logits = head.project(pooled[mine])
     weights = sizes[mine].float()
-    sums = torch.zeros(len(known), logits.shape[1]).index_add(0, bundle[mine], logits * weights[:, None])
-    totals = torch.zeros(len(known)).index_add(0, bundle[mine], weights)
+    sums = logits.new_zeros(len(known), logits.shape[1]).index_add(0, bundle[mine], logits * weights[:, None])
+    totals = logits.new_zeros(len(known)).index_add(0, bundle[mine], weights)
     mean = sums[known] / totals[known][:, None]
     if head.independent:
         cost = F.binary_cross_entropy_with_logits(mean, wanted[known].float(), reduction="sum")

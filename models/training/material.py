@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
+import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.corpora.scheme import Document
 from models.corpora.surrogates import surrogate_documents
 from models.features import FeatureDictionary
-from models.training.batch import Batch, Special, collate
+from models.training.batch import CUDA_GRAIN, GRAIN, Batch, Special, collate
 from models.training.config import TrainConfig
 from models.training.examples import Example, Preparer
 from models.training.mentions import Mentions
@@ -33,12 +34,14 @@ class Material:
         config: TrainConfig,
     ) -> None:
         self._config, self._scheme, self._notes = config, scheme, notes
+        self._grain = CUDA_GRAIN if torch.cuda.is_available() else GRAIN
         self.preparer = Preparer(tokenizer, dictionary, scheme)
         self._documents = documents
         self._pools = {name: Mentions(own) for name, own in documents.items()} if config.replaced else {}
         self.examples = {name: self.preparer.prepare(own) for name, own in documents.items()}
         everything = [document for own in documents.values() for document in own]
         self._concepts = concepts(everything) if config.synthetic else None
+        self._sent: dict[str, Tensor] = {}
         pieces = ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
         self.special = Special(*(tokenizer.token_to_id(piece) or 0 for piece in pieces))
 
@@ -46,6 +49,13 @@ class Material:
     def tables(self) -> dict[str, Tensor]:
         """By layer, bool [tag sets, tags]: what the tag numbers of the batches so far stand for."""
         return {layer: sets.table() for layer, sets in self.preparer.sets.items()}
+
+    def tables_on(self, device: torch.device) -> dict[str, Tensor]:
+        """The same on a device; sent there again only where they have grown."""
+        for layer, table in self.tables.items():
+            if layer not in self._sent or len(self._sent[layer]) < len(table):
+                self._sent[layer] = table.to(device)
+        return self._sent
 
     def batches(self, skip: int) -> Iterator[Batch]:
         """Batch after batch without end, the first `skip` left out; the same ones for the same seed."""
@@ -56,7 +66,7 @@ class Material:
             for own in batches(drawn, config.batch_tokens, chance):
                 if step >= skip:
                     stream = random.Random(f"{config.seed}:{step}")
-                    yield collate(own, self.special, self._scheme, config.masked, stream)
+                    yield collate(own, self.special, self._scheme, config.masked, stream, grain=self._grain)
                 step += 1
             epoch += 1
 

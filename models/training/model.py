@@ -52,6 +52,10 @@ class Model(nn.Module):
             heads[name] = TextClasses(width, name, task.labels, task.independent, sizes.classes)
         self.heads = nn.ModuleDict(heads)
 
+    @property
+    def device(self) -> torch.device:
+        return self.encoder.words.weight.device
+
     def hidden(self, batch: Batch) -> Tensor:
         """Hidden states of the real tokens [tokens, width]."""
         with products_in(self.dtype, batch.ids.device.type):
@@ -95,7 +99,5 @@ def pool(hidden: Tensor, windows: Tensor, count: int) -> Tensor:
 
 def weighted(losses: Mapping[str, Tensor], config: TrainConfig) -> Tensor:
     """One number to go down: each task by its weight."""
-    total = torch.zeros(())
-    for name, loss in losses.items():
-        total = total + config.weight(name) * loss
-    return total
+    parts = [config.weight(name) * loss for name, loss in losses.items()]
+    return torch.stack(parts).sum()

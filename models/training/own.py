@@ -95,6 +95,7 @@ def train_own(
     material = Material({"own": learned}, [], start.tokenizer, FeatureDictionary([]), scheme, config)
     validation = Validation.of(material, {"dev": dev}, start.word_start, config)
     model = Model(start, scheme, config.sizes, quicker(config.mixed), config.dropout)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     train(model, Loop(material, config, folder / STATE, validation, folder / "history.jsonl"), on_progress)
     finished = export(model, start, (), config, folder / "checkpoint")
     record(finished, figures={"dev": validation(model), "documents": len(dev)})

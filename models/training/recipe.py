@@ -107,6 +107,7 @@ class Kitchen:
         config = msgspec.structs.replace(self._config, seed=seed)
         torch.manual_seed(seed)
         model = Model(self._start, self.scheme, config.sizes, self._dtype, config.dropout)
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
         material = Material(
             self._documents, self._notes, self._start.tokenizer, self._dictionary, self.scheme, config
         )

@@ -69,14 +69,15 @@ def _tell(windows: Sequence[Window], teachers: Sequence[Model], special: Special
     sums: dict[str, torch.Tensor] = {}
     for teacher in teachers:
         teacher.eval()
-        hidden = teacher.hidden(batch)
+        hidden = teacher.hidden(batch.to(teacher.device))
         for layer in scheme.layers:
             head = teacher.heads[layer]
             assert isinstance(head, Entities)
             probability = head.project(hidden).softmax(1) / len(teachers)
             sums[layer] = sums[layer] + probability if layer in sums else probability
+    told = {layer: rows.cpu().numpy().astype(np.float16) for layer, rows in sums.items()}
     for number, window in enumerate(windows):
         first = starts[order[number]] + 1
-        for layer, rows in sums.items():
-            own = rows[first : first + window.stop - window.start].numpy().astype(np.float16)
+        for layer, rows in told.items():
+            own = rows[first : first + window.stop - window.start]
             window.example.soft[layer][window.start : window.stop] = own

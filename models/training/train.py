@@ -54,7 +54,7 @@ def train(model: Model, loop: Loop, on_progress: Callable[[Progress], None]) -> 
             group["lr"] = rate * schedule(run.step, config.steps, config.warm_up)
         optimizer.zero_grad()
         for batch in islice(batches, config.accumulate):
-            losses = model.losses(batch, loop.material.tables)
+            losses = model.losses(batch.to(model.device), loop.material.tables_on(model.device))
             loss = weighted(losses, config)
             (loss / config.accumulate).backward()  # type: ignore[no-untyped-call]
             seen += batch.tokens

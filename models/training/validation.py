@@ -93,7 +93,7 @@ class Validation:
         for name, own in self._bundles.items():
             for drawn in batches(own, TOKENS, random.Random(0)):
                 batch = collate(drawn, self._special, model.scheme, 0.0, random.Random(1), still=True)
-                hidden = model.hidden(batch)
+                hidden = model.hidden(batch.to(model.device))
                 for task, gold, found, right in self._counted(model, batch, drawn, hidden):
                     counts[f"{name} {task}"].add(gold, found, right)
         model.train()
@@ -159,7 +159,7 @@ def _assertions(head: object, batch: Batch, hidden: Tensor) -> Iterator[tuple[st
     """The values that are not the usual one of their axis, together, by axis."""
     assert isinstance(head, Assertion)
     spans = batch.judged.numpy()
-    rows = np.concatenate([np.arange(a, b) for a, b in spans])
+    rows = torch.from_numpy(np.concatenate([np.arange(a, b) for a, b in spans])).to(hidden.device)
     lengths = (spans[:, 1] - spans[:, 0]).astype(np.int32)
     probability = head.read(head.project(hidden[rows]), lengths)
     values = batch.values.numpy()
@@ -178,7 +178,7 @@ def _relations(head: object, batch: Batch, hidden: Tensor) -> Iterator[tuple[str
     assert isinstance(head, Relations)
     paired = batch.paired
     assert paired is not None
-    logits = head.judge(head.project(hidden), paired.spans, paired.kinds, paired.pairs)
+    logits = head.judge(head.project(hidden), paired.spans, paired.kinds, paired.pairs).cpu()
     said = (logits > 0) & paired.known
     yield (
         "relations",
@@ -196,13 +196,13 @@ def _relations(head: object, batch: Batch, hidden: Tensor) -> Iterator[tuple[str
 
 
 def _classes(model: Model, batch: Batch, hidden: Tensor) -> Iterator[tuple[str, int, int, int]]:
-    pooled = pool(hidden, batch.windows, len(batch.bundle))
+    pooled = pool(hidden, batch.windows.to(hidden.device), len(batch.bundle))
     sizes = torch.bincount(batch.windows, minlength=len(batch.bundle)).float()[:, None]
     for name, (wanted, known) in batch.classes.items():
         head = model.heads[name]
         assert isinstance(head, TextClasses)
         logits = torch.zeros(len(known), wanted.shape[1]).index_add(
-            0, batch.bundle, head.project(pooled) * sizes
+            0, batch.bundle, head.project(pooled).cpu() * sizes
         )
         if head.independent:
             said = logits > 0
