@@ -60,8 +60,9 @@ class Outlet:
         self._dead_letter_topic = dead_letter_topic
 
     async def send(self, producer: AIOKafkaProducer, slot: Slot) -> Awaitable[Any]:
-        """Queue the note's record and what goes beside it; the awaitable ends when the brokers have it all, or
-        raises."""
+        """Queue the note's record and what goes beside it.
+
+        The awaitable ends when the brokers have it all, or raises."""
         while self._too_large(slot) and self.shrink(slot):
             pass
         out = slot.outgoing

@@ -45,7 +45,7 @@ def test_random_weights_have_the_shape_are_made_once_and_never_by_halves(
     checkpoint = open_checkpoint(folder)
     assert checkpoint.encoder == SMALL
     assert checkpoint.tokenizer.get_vocab_size() == SMALL.vocab_size
-    encoder, heads = load(checkpoint)
+    encoder, _ = load(checkpoint)
     assert encoder.words.weight.std() == pytest.approx(0.02, rel=0.1)
     monkeypatch.setattr(shapes, "save_file", _no_space)
     assert shapes.bert_base(tmp_path / "cache", tokenizer, SMALL) == folder

@@ -299,6 +299,7 @@ mentions = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(anything, mentions)
 def test_any_text_and_spans_give_links_that_can_be_relied_on(
     text: str, asked: list[tuple[Span, str]]

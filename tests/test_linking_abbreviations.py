@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.linking.abbreviations import appositions, defined, definitions
@@ -79,6 +79,7 @@ texts = st.text(st.characters(), max_size=60) | st.text("ab AB ()[],;:/.\n-", ma
 spans = st.lists(st.builds(Span, st.integers(-5, 70), st.integers(-5, 70)), max_size=6)
 
 
+@settings(deadline=None)
 @given(texts, spans)
 def test_any_text_and_spans_are_read_and_definitions_lie_in_the_text(text: str, mentions: list[Span]) -> None:
     inside = [span for span in mentions if 0 <= span.start < span.end <= len(text)]
@@ -96,6 +97,7 @@ def test_any_text_and_spans_are_read_and_definitions_lie_in_the_text(text: str, 
 words = st.text("abcdefghij", min_size=6, max_size=9)  # longer than any short form here
 
 
+@settings(deadline=None)
 @given(st.lists(words, min_size=2, max_size=5), st.lists(words, max_size=4))
 def test_the_initials_of_the_words_before_are_always_understood(long: list[str], before: list[str]) -> None:
     short = "".join(word[0] for word in long).upper()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.linking import forms
@@ -66,6 +66,7 @@ def test_a_name_of_marks_alone_has_no_form() -> None:
 texts = st.text(st.characters(), max_size=30) | st.text("aeiou'sSßΣς’ \n-12IVαé", max_size=30)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_words_never_raise_and_have_neither_case_nor_marks(text: str) -> None:
     found = forms.words(text)
@@ -73,11 +74,13 @@ def test_words_never_raise_and_have_neither_case_nor_marks(text: str) -> None:
     assert all(word and word.isalnum() for word in found)
 
 
+@settings(deadline=None)
 @given(st.lists(texts, max_size=6))
 def test_forms_of_many_are_those_of_each(names: list[str]) -> None:
     assert forms.forms_of(names) == [" ".join(forms.words(name)) for name in names]
 
 
+@settings(deadline=None)
 @given(st.data(), st.lists(st.text("abcde", min_size=1, max_size=8), max_size=6))
 def test_word_order_does_not_matter(data: st.DataObject, words: list[str]) -> None:
     assert forms.key(data.draw(st.permutations(words))) == forms.key(words)
@@ -138,6 +141,7 @@ def test_slips_and_endings_are_alike_and_other_words_are_not(word: str, other: s
     assert (likeness(other, word) > 0) is like
 
 
+@settings(deadline=None)
 @given(st.text("abcd", min_size=1, max_size=14), st.text("abcd", min_size=1, max_size=14))
 def test_likeness_is_a_share_and_the_same_both_ways(word: str, other: str) -> None:
     assert likeness(word, other) == likeness(other, word)

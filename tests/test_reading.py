@@ -76,7 +76,7 @@ class World:
         hidden = torch.from_numpy(np.concatenate([text.hidden for text in texts])).to(dtype)
         firsts = hidden[torch.from_numpy(np.append(0, ends[:-1]))].float()
         means = torch.stack(
-            [part.double().mean(0).float() for part in hidden.split([*np.diff(ends, prepend=0)])]
+            [part.double().mean(0).float() for part in torch.tensor_split(hidden, ends[:-1].tolist())]
         )
         both = torch.cat([firsts, means], 1)
         return Projected(
@@ -235,8 +235,8 @@ def test_a_long_passage_is_read_as_if_it_were_one_window(
 
 
 def without_pairs(answer: Answer) -> Answer:
-    """Hidden states of a long passage are kept in half the bits, so that a pair may lie over its threshold one
-    way and under it the other. Means of windows are not those of the whole: pooled classes differ."""
+    """Hidden states of a long passage are kept in half the bits, so that a pair may lie over its threshold
+    one way and under it the other. Means of windows are not those of the whole: pooled classes differ."""
     return dataclasses.replace(
         answer, pairs=answer.pairs[:0], pair_confidence=answer.pair_confidence[:0], classes=()
     )

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.terminology import (
@@ -78,6 +78,7 @@ def test_a_damaged_file_that_ships_is_said_to_be_one(tmp_path: Path, damage: str
         read_packed(path, "X", None)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(
@@ -202,6 +203,7 @@ def test_a_missing_file_or_a_folder_is_said_to_be_unreadable(tmp_path: Path) -> 
 cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(cells, cells, cells), max_size=12, unique_by=lambda row: row[0].strip()),
     st.randoms(use_true_random=False),
@@ -222,6 +224,7 @@ def test_the_order_of_rows_changes_nothing(rows: list[tuple[str, str, str]], ord
     assert read[0] == read[1]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_else(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
