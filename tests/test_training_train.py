@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -91,6 +92,27 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(
     assert seen[-1].loss == finished[1][-1].loss
 
 
+def test_teachers_come_first_and_the_student_begins_as_the_first_of_them(place: Path) -> None:
+    taught = msgspec.structs.replace(
+        CONFIG, tokens=2000, teachers=({"seed": 5, "masked": 0.1}, {"seed": 6}), unlabelled={"phee": 1.0}
+    )
+    _, seen = train(place, "taught", taught)
+    assert [stage for stage, _ in groupby(p.stage for p in seen)] == ["teacher 1", "teacher 2", "training"]
+    assert seen[-1].parts["entities-soft"] > 0
+    first, second, state = (
+        torch.load(place / "taught" / name, weights_only=True)["model"]
+        for name in ("teacher-1.pt", "teacher-2.pt", "training.pt")
+    )
+    key = "encoder.words.weight"
+    assert torch.dist(state[key], first[key]) < torch.dist(state[key], second[key])
+
+
+@pytest.mark.parametrize("wrong", [{"tokens": "many"}, {"mashed": 0.1}])
+def test_a_teacher_with_a_wrong_setting_is_named(wrong: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match="teacher 2 of the training configuration"):
+        msgspec.structs.replace(CONFIG, teachers=({"seed": 1}, wrong)).teacher(1)
+
+
 def test_another_seed_gives_other_weights(place: Path, finished: tuple[Path, list[Progress]]) -> None:
     _, seen = train(place, "other", msgspec.structs.replace(CONFIG, seed=2))
     assert seen[-1].loss != finished[1][-1].loss
@@ -139,7 +161,7 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
 def test_the_committed_recipe_is_read() -> None:
     config = read_config(Path(evaluate.__file__).with_name("clinical-mini.toml"))
     assert config.name == "clinical-mini"
-    assert config.held_out.share > 0.1
+    assert config.held_out.share >= 0.1
     assert all(source.licence for source in config.sources)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -41,8 +42,10 @@ WEIGHTS = {"assertion": 0.3, "relations": 0.3, "documents": 0.2, "phi": 2.0, "ev
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`corpora`: how often each is seen per epoch; `tokens`: length of the whole run, in tokens seen.
 
-    `pretrain`: how the trunk reads the raw texts of `pretrain_on` first. `teachers`: seeds of models that are
-    trained before, and teach. `embedding`: whether passages get vectors.
+    `pretrain`: how the trunk reads the raw texts of `pretrain_on` first. `teachers`: models that are trained
+    before, and teach: of each, what is otherwise than here. The student begins as the first of them, and
+    reads the raw texts of `unlabelled` too, of which it has only what they say. `embedding`: whether
+    passages get vectors.
     `whole`: by corpus, the chance that a document is seen as one window of up to `longest` tokens.
     `weights`: of the tasks' losses. `surrogates`, `synthetic`: documents made anew in each epoch.
     `masked`: share of the tokens that are hidden; `dropout`: of what each sublayer adds that is left out;
@@ -59,7 +62,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     output: str = "trained"
     pretrain: PretrainConfig | None = None
     pretrain_on: tuple[str, ...] = tuple(READERS)
-    teachers: tuple[int, ...] = ()
+    teachers: tuple[dict[str, Any], ...] = ()
+    unlabelled: dict[str, float] = {}
     embedding: bool = False
     seed: int = 1
     tokens: int = 3_200_000
@@ -97,9 +101,27 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def steps(self) -> int:
         return max(1, self.tokens // self.batch_tokens)
 
+    def often(self, corpus: str) -> float:
+        """How often its documents are seen per epoch; raw texts are named `raw_name(folder)`."""
+        raw = {raw_name(folder): often for folder, often in self.unlabelled.items()}
+        return self.corpora.get(corpus, raw.get(corpus, 1.0))
+
+    def teacher(self, number: int) -> TrainConfig:
+        """Of the teacher of that number. Raises `CheckpointError` for what is no setting."""
+        changed = msgspec.to_builtins(self) | {"teachers": (), "unlabelled": {}} | self.teachers[number]
+        try:
+            return msgspec.convert(changed, TrainConfig)
+        except msgspec.ValidationError as error:
+            raise CheckpointError(f"teacher {number + 1} of the training configuration: {error}") from None
+
     def weight(self, task: str) -> float:
         """What teachers say weighs as much as labels do."""
         return self.weights.get(task, WEIGHTS.get(task.removesuffix("-soft"), 1.0))
+
+
+def raw_name(folder: str) -> str:
+    """What the raw texts of a data folder are called among the corpora."""
+    return f"{folder} (raw)"
 
 
 def read_config(path: Path) -> TrainConfig:

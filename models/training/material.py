@@ -76,7 +76,7 @@ class Material:
         drawn: list[Bundle] = []
         for name, examples in self.examples.items():
             whole = config.whole.get(name, 0.0)
-            for number in _times(len(examples), config.corpora.get(name, 1.0), chance):
+            for number in _times(len(examples), config.often(name), chance):
                 example = self._renamed(name, number, chance) or examples[number]
                 drawn += bundles(example, limit, config.longest, whole, chance)
         for example in self.preparer.prepare(self._made_up(epoch)):

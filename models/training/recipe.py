@@ -8,10 +8,9 @@ Every stage is kept in the output folder, so that a run that was cut off goes on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
 import torch
 
 from models.checkpoint import Checkpoint, open_checkpoint
@@ -22,7 +21,7 @@ from models.errors import CheckpointError
 from models.features import FeatureDictionary
 from models.training import evaluate, precisions
 from models.training.bases import MINILM, base_folder
-from models.training.config import TrainConfig, read_config
+from models.training.config import TrainConfig, raw_name, read_config
 from models.training.dictionary import read_vocabularies, usable
 from models.training.embed import embed
 from models.training.export import export, record
@@ -71,11 +70,13 @@ def run(
     _require_room(start, config)
     documents, held = read_training(root, config)
     names = usable(read_vocabularies(root))
-    kitchen = Kitchen(start, config, documents, _notes(root, config), FeatureDictionary(names))
+    texts = Texts(_notes(root, config), read_unlabelled(root, config))
+    kitchen = Kitchen(start, documents, texts, FeatureDictionary(names))
     teachers = [
-        kitchen.trained(seed, folder / f"teacher-{seed}.pt", (), on_progress) for seed in config.teachers
+        kitchen.trained(config.teacher(number), folder / f"teacher-{number + 1}.pt", (), on_progress)
+        for number in range(len(config.teachers))
     ]
-    student = kitchen.trained(config.seed, folder / STATE, teachers, on_progress)
+    student = kitchen.trained(config, folder / STATE, teachers, on_progress)
     finished = export(student, start, names, config, folder / "checkpoint")
     if config.embedding:
         record(finished, embedding={"cosine": round(embed(finished, _teacher(), _passages(root, config)), 4)})
@@ -85,36 +86,46 @@ def run(
     return finished
 
 
+@dataclass(frozen=True)
+class Texts:
+    """`notes`: made-up identifiers are put into them; `unlabelled`: by name, what only teachers speak of."""
+
+    notes: Sequence[str]
+    unlabelled: Mapping[str, Sequence[Document]]
+
+
 class Kitchen:
     """What every model of a recipe is made of."""
 
     def __init__(
         self,
         start: Checkpoint,
-        config: TrainConfig,
         documents: Mapping[str, Sequence[Document]],
-        notes: Sequence[str],
+        texts: Texts,
         dictionary: FeatureDictionary,
     ) -> None:
-        self._start, self._config, self._documents = start, config, documents
-        self._notes, self._dictionary = notes, dictionary
+        self._start, self._documents, self._texts, self._dictionary = start, documents, texts, dictionary
         self.scheme: Scheme = shipped(tasks_of(document for own in documents.values() for document in own))
-        self._dtype = quicker(config.mixed)
 
-    def trained(self, seed: int, state: Path, teachers: Sequence[Model], on_progress: OnProgress) -> Model:
-        """A model of this seed, from `state` on if it was begun; taught by `teachers`, if there are any."""
-        stage = f"teacher {seed}" if state.name != STATE else "training"
-        config = msgspec.structs.replace(self._config, seed=seed)
-        torch.manual_seed(seed)
-        model = Model(self._start, self.scheme, config.sizes, self._dtype, config.dropout)
+    def trained(
+        self, config: TrainConfig, state: Path, teachers: Sequence[Model], on_progress: OnProgress
+    ) -> Model:
+        """A model, from `state` on if it was begun; taught by `teachers`, if there are any: then it begins as
+        the first of them."""
+        torch.manual_seed(config.seed)
+        model = Model(self._start, self.scheme, config.sizes, quicker(config.mixed), config.dropout)
         model.to("cuda" if torch.cuda.is_available() else "cpu")
+        documents = {**self._documents, **(self._texts.unlabelled if teachers else {})}
         material = Material(
-            self._documents, self._notes, self._start.tokenizer, self._dictionary, self.scheme, config
+            documents, self._texts.notes, self._start.tokenizer, self._dictionary, self.scheme, config
         )
         if teachers:
+            model.load_state_dict(teachers[0].state_dict())
             for name, examples in material.examples.items():
-                own = taught(examples, teachers, material.special, config.window - 2)
-                material.examples[name] = own
+                if name in self._texts.unlabelled or any(own.tags for own in examples):
+                    own = taught(examples, teachers, material.special, config.window - 2)
+                    material.examples[name] = own
+        stage = state.stem.replace("-", " ")
         train(model, Loop(material, config, state), lambda step: on_progress(replace(step, stage=stage)))
         return model
 
@@ -131,6 +142,19 @@ def read_training(
             kept = held_out(document.id, config.held_out.seed, config.held_out.share)
             (held if kept else learned)[name].append(document)
     return learned, held
+
+
+def read_unlabelled(root: Path, config: TrainConfig) -> dict[str, list[Document]]:
+    """By name, the raw texts that are not held out: documents of which nothing is labelled."""
+    held = config.held_out
+    return {
+        raw_name(folder): [
+            Document(raw_name(folder), own, text)
+            for own, text in read_texts(root, (folder,))
+            if not held_out(own, held.seed, held.share)
+        ]
+        for folder in config.unlabelled
+    }
 
 
 def _base(config: TrainConfig, root: Path, folder: Path, base: str, on_progress: OnProgress) -> str:
