@@ -16,6 +16,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from streamer import permissions, reach
 from streamer.errors import SettingError, TopicMissing, WorldError
 from streamer.settings import Settings
 
@@ -65,20 +66,18 @@ def client_options(settings: Settings) -> dict[str, Any]:
 async def check(settings: Settings) -> Mapping[str, int]:
     """The largest record, in bytes, that each of our topics accepts. Finds the topics; never makes one.
 
-    Raises TopicMissing, SettingError (refused credentials, too few dead-letter partitions) or
-    WorldError (nobody answers).
+    Raises TopicMissing, SettingError (refused credentials, certificates or permissions, too few dead-letter
+    partitions) or WorldError (nobody answers).
     """
-    admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=int(REACH_S * 1000))
+    options = client_options(settings)
+    admin = AIOKafkaAdminClient(**options, request_timeout_ms=int(REACH_S * 1000))
     try:
         await admin.start()
         return await _limits(admin, settings)
     except (SaslAuthenticationFailed, UnsupportedSaslMechanismError):
-        raise SettingError(
-            "the brokers refused the user: check STREAMER_SASL_USERNAME, STREAMER_SASL_PASSWORD "
-            "and STREAMER_SASL_MECHANISM"
-        ) from None
+        raise SettingError(reach.USER_REFUSED) from None
     except (KafkaConnectionError, OSError):
-        raise WorldError(_unreachable(settings)) from None
+        raise await reach.why_not(options, _unreachable(settings)) from None
     except KafkaError as error:
         raise WorldError(f"the brokers answered {type(error).__name__}; see their logs") from None
     finally:
@@ -90,6 +89,7 @@ async def _limits(admin: AIOKafkaAdminClient, settings: Settings) -> Mapping[str
     # Asking for all topics makes none, as asking for one by name can where brokers create on demand.
     there = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics() if not t["error_code"]}
     missing = [name for name in names if name not in there]
+    await permissions.require(admin, settings, missing, there.get(settings.input_topic, 0))
     if missing:
         raise TopicMissing(missing)
     if there[settings.dead_letter_topic] < there[settings.input_topic]:
@@ -120,8 +120,8 @@ async def _accepted_bytes(admin: AIOKafkaAdminClient, names: tuple[str, ...]) ->
 
 
 def _unreachable(settings: Settings) -> str:
-    tls = " with the given certificates" if "SSL" in settings.security_protocol else ""
-    return f"no Kafka broker answers at {settings.bootstrap}{tls}: check STREAMER_BOOTSTRAP and the network"
+    tls = ", STREAMER_SECURITY_PROTOCOL" if "SSL" in settings.security_protocol else ""
+    return f"no Kafka broker answers at {settings.bootstrap}: check STREAMER_BOOTSTRAP{tls} and the network"
 
 
 def _path(path: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, errors
 from kafka.admin import KafkaAdminClient
 
+from streamer import reach
 from streamer.brokers import client_options
 from streamer.errors import SettingError, WorldError
 from streamer.settings import Settings
@@ -66,17 +68,15 @@ def kafka_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError):
-        raise SettingError(
-            "the brokers refused the user: check STREAMER_SASL_USERNAME, STREAMER_SASL_PASSWORD "
-            "and STREAMER_SASL_MECHANISM"
-        ) from None
+        raise SettingError(reach.USER_REFUSED) from None
     except errors.AuthorizationError:
         raise SettingError(
             "the brokers do not allow this user to do this: grant it the operation on the topic"
         ) from None
     except (errors.KafkaTimeoutError, errors.KafkaConnectionError, OSError):
-        raise WorldError(
+        otherwise = (
             f"no Kafka broker answers at {settings.bootstrap}: check STREAMER_BOOTSTRAP and the network"
-        ) from None
+        )
+        raise asyncio.run(reach.why_not(client_options(settings), otherwise)) from None
     except errors.KafkaError as error:
         raise WorldError(f"the brokers answered {type(error).__name__}; see their logs") from None

