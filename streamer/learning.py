@@ -12,20 +12,45 @@ from streamer.options import Checkpoint, Precision, load
 app = typer.Typer()
 
 AsJson = Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")]
-Data = Annotated[Path, typer.Option(help="Folder that holds the data sets.")]
 
 
 @app.command()
 def train(
-    data: Data,
-    config: Annotated[Path | None, typer.Option(help="Training recipe (TOML).")] = None,
-    base: Annotated[str | None, typer.Option(help="BERT folder or hub name to start from.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")] = Path("runs/checkpoint"),
+    data: Annotated[Path, typer.Option(help="Labelled texts of your own, or the folder of data sets.")],
+    config: Annotated[Path | None, typer.Option(help="Settings, or a recipe of data sets (TOML).")] = None,
+    base: Annotated[str | None, typer.Option(help="BERT to start from: folder, hub name, shipped.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the run and its checkpoint.")] = Path(
+        "runs/checkpoint"
+    ),
+    heads: Annotated[str | None, typer.Option(help="entities, assertion, relations, classes: some.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Only these labels, commas between.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Of a table: where the text is.")] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Of a table: where labels are, commas between.")
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Times over the texts, at most.")] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="Tokens seen at once.")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Batches that make one step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is drawn by chance.")] = None,
+    no_examples: Annotated[
+        bool, typer.Option("--no-examples", help="A report that quotes nothing of your texts.")
+    ] = False,
 ) -> None:
-    """Train a checkpoint from data folders; a run that was stopped goes on where it was."""
+    """Train a checkpoint from labelled texts; a run that was stopped goes on where it was."""
     from streamer import training
 
-    raise typer.Exit(training.run(config, data, base, out))
+    options = {
+        "base": base,
+        "heads": _listed(heads),
+        "labels": _listed(labels),
+        "text_column": text_column,
+        "label_columns": _listed(label_column),
+        "epochs": epochs,
+        "batch_tokens": batch_tokens,
+        "accumulate": accumulate,
+        "seed": seed,
+    }
+    raise typer.Exit(training.run(data, out, config, options, examples=not no_examples))
 
 
 @app.command()
@@ -74,3 +99,7 @@ def accept(
 
     settings = load(checkpoint=checkpoint, precision=precision, accept_loss=max_loss)
     raise typer.Exit(accepting.run(sample, settings, as_json=as_json))
+
+
+def _listed(value: str | None) -> list[str] | None:
+    return None if value is None else [part.strip() for part in value.split(",") if part.strip()]

@@ -1,85 +1,93 @@
-"""`streamer train` and `streamer evaluate`: `models.training`, shown to a person."""
+"""`streamer train`: a checkpoint from labelled texts of one's own, or by a recipe from the data sets."""
 
 from __future__ import annotations
 
-import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console, Group
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-
-from models.precision import Precision
-from models.training import config, evaluate, recipe
-from models.training.progress import Progress as Step
-from models.training.scores import Report
+from models.corpora.folders import READERS
+from models.corpora.own import Own, read_own
+from models.corpora.problems import told
+from models.training import config, evaluate, own_recipe, recipe
+from models.training.own import Trained, train_own
+from models.training.own_recipe import OwnRecipe
 from streamer.errors import SettingError
+from streamer.training_view import figures, shown
 
 RECIPE = evaluate.DEFAULT_CONFIG
+BESIDE = frozenset({"base"})
+"""What can be given on the command line beside a recipe of data sets."""
 
 
-def run(given: Path | None, data: Path, base: str | None, out: Path) -> int:
-    """Train by a recipe into the folder `out`; a run that was stopped there goes on. 0 when it is done."""
-    _require_folder(data)
-    chosen = config.read_config(given or RECIPE)
-    with _bar("training", "loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s") as bar:
-        task = bar.add_task("", total=chosen.steps, loss=0.0, speed=0.0)
+def run(
+    data: Path, out: Path, given: Path | None, options: Mapping[str, object], *, examples: bool = True
+) -> int:
+    """Train into the folder `out`; a run that was stopped there goes on. 0 when it is done.
 
-        def show(step: Step) -> None:
-            bar.update(task, completed=step.step, loss=step.loss, speed=step.tokens_per_second)
+    `given`: a recipe of the data sets (it has `corpora`), or settings for data of one's own; without it, the
+    shipped checkpoint's recipe where `data` holds its data sets. `options`: go before it, None apart.
+    `examples`: whether the report quotes the data. Raises `SettingError` and `CheckpointError`.
+    """
+    if not data.exists():
+        raise SettingError(f"{data} is neither a file nor a folder; --data names the labelled texts")
+    chosen = {name: value for name, value in options.items() if value is not None}
+    whole = own_recipe.is_whole_recipe(given) if given else _has_data_sets(data)
+    try:
+        if not whole:
+            settings = own_recipe.read_own_recipe(given) if given else OwnRecipe()
+            return _own(data, out, settings.changed(**chosen), examples=examples)
+        if odd := sorted(chosen.keys() - BESIDE):
+            named = ", ".join("--" + name.replace("_", "-") for name in odd)
+            raise SettingError(f"{named}: not beside a recipe of data sets; {given or RECIPE} says it itself")
+        return _by_recipe(data, out, given or RECIPE, base=options.get("base"))
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from where it was saved last", file=sys.stderr)
+        return 1
 
-        folder = recipe.run(chosen, show, data=data, output=out, base=base)
+
+def _has_data_sets(data: Path) -> bool:
+    return any((data / folder).is_dir() for folder, _ in READERS.values())
+
+
+def _by_recipe(data: Path, out: Path, path: Path, base: object) -> int:
+    chosen = config.read_config(path)
+    with shown("training") as view:
+        folder = recipe.run(
+            chosen, view.hear, data=data, output=out, base=None if base is None else str(base)
+        )
     print(f"trained: {folder}, its held-out figures in {folder / 'manifest.json'}")
     print(f"as tables: streamer evaluate --data {data} --checkpoint {folder}")
     return 0
 
 
-def measure(
-    checkpoint: str, data: Path, device: str = "auto", precision: Precision = "fp32", *, as_json: bool
-) -> int:
-    """Print a checkpoint's figures on the held-out parts of the data sets."""
-    _require_folder(data)
-    with _bar("reading", "documents") as bar:
-        task = bar.add_task("", total=None)
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        report = evaluate.run(checkpoint, data, device=device, precision=precision, on_progress=show)
-    if as_json:
-        print(json.dumps(report.as_dict()))
-    else:
-        Console().print(tables(report))
+def _own(data: Path, out: Path, settings: OwnRecipe, *, examples: bool) -> int:
+    own = read_own(data, labels=settings.labels or None, columns=settings.columns)
+    for problem in told(own.problems):
+        print(problem, file=sys.stderr)
+    print(found(own), file=sys.stderr)
+    with shown("training") as view:
+        done = train_own(own, out, settings, view.hear)
+    if view.last is not None and view.last.step < view.last.steps:
+        print(f"stopped after step {view.last.step:,}: nothing got better any more", file=sys.stderr)
+    print(f"trained: {done.folder}, from {done.learned:,} texts")
+    print(f"on {_texts(done)} that it did not learn from: {figures(done.figures) or 'nothing to count'}")
+    print(f"try it: streamer annotate --checkpoint {done.folder} NOTE.txt")
     return 0
 
 
-def tables(report: Report) -> Group:
-    """One table per corpus and task."""
-    shown = []
-    for part in report.tables:
-        table = Table(title=f"{part.corpus}: {part.task}", caption=f"{part.documents} documents; {part.what}")
-        table.add_column("label")
-        for column in ("precision", "recall", "F1", "gold", "found"):
-            table.add_column(column, justify="right")
-        for score in (*part.scores, part.micro) if len(part.scores) > 1 else part.scores:
-            figures = (f"{100 * value:.1f}" for value in (score.precision, score.recall, score.f1))
-            table.add_row(score.label, *figures, str(score.gold), str(score.found))
-        shown.append(table)
-    who = f"{report.name} {report.version} ({report.fingerprint})"
-    return Group(f"{who} in {report.precision}, {report.part} documents", *shown)
+def _texts(done: Trained) -> str:
+    return f"{len(done.dev):,} texts" if len(done.dev) != 1 else "one text"
 
 
-def _bar(what: str, fields: str) -> Progress:
-    return Progress(
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(fields),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-
-
-def _require_folder(data: Path) -> None:
-    if not data.is_dir():
-        raise SettingError(f"{data} is not a folder; --data names the folder that holds the data sets")
+def found(own: Own) -> str:
+    """What there is to learn, in one line: names of tasks and how many labels each has."""
+    labels = own.labels
+    tasks = [f"{len(labels.entities)} kinds of spans"] if labels.entities else []
+    tasks += [f"{len(labels.relations)} relations"] if labels.relations else []
+    tasks += [f"assertion ({', '.join(labels.assertion)})"] if labels.assertion else []
+    tasks += [f"{name}: {len(task.labels)} labels" for name, task in labels.classes.items()]
+    parts = f"{len(own.train):,} texts"
+    if own.split_given:
+        parts = f"{len(own.train):,} texts to learn from, {len(own.dev):,} dev, {len(own.test):,} test"
+    return f"{own.format}: {parts}; {'; '.join(tasks)}"

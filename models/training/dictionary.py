@@ -51,3 +51,9 @@ def write_dictionary(names: Iterable[tuple[str, str]], path: Path) -> None:
     """`dictionary.tsv.gz`, the same bytes for the same names."""
     content = "".join(f"{kind}\t{name}\n" for kind, name in names).encode()
     path.write_bytes(gzip.compress(content, compresslevel=9, mtime=0))
+
+
+def read_dictionary(path: Path) -> list[tuple[str, str]]:
+    """The names that `write_dictionary` wrote."""
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    return [(kind, name) for kind, _, name in (line.partition("\t") for line in lines)]

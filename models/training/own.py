@@ -5,32 +5,46 @@ What the folder has labels for is what is learned: entities, relations, assertio
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import torch
 
-from models.checkpoint import open_checkpoint
+from models.checkpoint import Checkpoint, open_checkpoint
 from models.corpora.own import Own
 from models.corpora.scheme import Document
 from models.errors import CheckpointError
 from models.features import FeatureDictionary
 from models.training.bases import base_folder
-from models.training.config import Held, TrainConfig
+from models.training.config import TrainConfig
+from models.training.dictionary import read_dictionary
 from models.training.export import export, record
 from models.training.material import Material
 from models.training.model import Model
+from models.training.own_recipe import HEADS, HELD, OwnRecipe, train_config
 from models.training.progress import Progress
 from models.training.quicker import quicker
 from models.training.scheme import Scheme, Task
 from models.training.train import STATE, Loop, train
 from models.training.validation import Validation
 
-HEADS = ("entities", "assertion", "relations", "classes")
-DEV_SHARE = 0.15
-FEWEST_STEPS, MOST_STEPS = 120, 20_000
-EPOCHS = 12
+RUN, HISTORY = "run.json", "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`folder`: of the finished checkpoint; `dev`: documents that it did not learn from; `figures`: on them,
+    as the loop measures them, of the weights that were kept."""
+
+    folder: Path
+    config: TrainConfig
+    learned: int
+    dev: tuple[Document, ...]
+    figures: dict[str, float]
 
 
 def own_scheme(own: Own, heads: Sequence[str] = HEADS) -> Scheme:
@@ -52,51 +66,58 @@ def own_scheme(own: Own, heads: Sequence[str] = HEADS) -> Scheme:
     return scheme
 
 
-def own_config(name: str, documents: Sequence[Document], **changes: object) -> TrainConfig:
-    """A recipe for so many documents: about `EPOCHS` times over them, and stopping early."""
-    characters = sum(len(document.text) for document in documents)
-    defaults = TrainConfig(
-        name=name, version="1", corpora={"own": 1.0}, held_out=Held("own", DEV_SHARE), synthetic=0,
-        surrogates=0, batch_tokens=1024, masked=0.03, encoder_rate=2e-4, head_rate=1e-3, warm_up=30,
-        save_every=100, patience=6,
-    )  # fmt: skip
-    chosen = msgspec.structs.replace(defaults, **changes)
-    if "tokens" in changes:
-        return chosen
-    tokens = EPOCHS * characters // 4
-    least, most = FEWEST_STEPS * chosen.batch_tokens, MOST_STEPS * chosen.batch_tokens
-    return msgspec.structs.replace(chosen, tokens=min(max(tokens, least), most))
-
-
 def train_own(
     own: Own,
-    base: str,
     folder: Path,
-    config: TrainConfig,
-    heads: Sequence[str] = HEADS,
+    recipe: OwnRecipe,
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Path:
-    """Train, or go on where a run into `folder` was cut off. Returns the finished checkpoint's folder.
+) -> Trained:
+    """Train, or go on where a run into `folder` was cut off, to the checkpoint `folder / "checkpoint"`.
 
     `folder / "history.jsonl"` has the losses, and the figures on what is not learned from (`own.split`);
-    training stops when these have not risen `config.patience` times, and the best weights are kept.
-    Raises `CheckpointError`.
+    training stops when these have not risen `recipe.patience` times, and the best weights are kept.
+    Raises `CheckpointError`, also for a folder in which a run on other texts or settings was begun.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    scheme = own_scheme(own, recipe.heads)
+    start = open_checkpoint(base_folder(recipe.base))
+    room = start.encoder.max_position_embeddings
+    recipe = recipe.changed(name=recipe.name or folder.name, window=min(recipe.window, room))
+    learned, dev = own.split(HELD, recipe.dev_share)
+    config = train_config(recipe, learned)
+    config = msgspec.structs.replace(config, longest=config.window - 2)
+    _begin(folder, recipe, start, own)
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
-    start = open_checkpoint(base_folder(base))
-    config = msgspec.structs.replace(
-        config, window=min(config.window, start.encoder.max_position_embeddings), longest=config.window - 2
-    )
-    learned, dev = own.split(config.held_out.seed, config.held_out.share)
-    scheme = own_scheme(own, heads)
-    material = Material({"own": learned}, [], start.tokenizer, FeatureDictionary([]), scheme, config)
+    names = read_dictionary(start.dictionary) if start.dictionary else []
+    material = Material({"own": learned}, [], start.tokenizer, FeatureDictionary(names), scheme, config)
     validation = Validation.of(material, {"dev": dev}, start.word_start, config)
     model = Model(start, scheme, config.sizes, quicker(config.mixed), config.dropout)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    train(model, Loop(material, config, folder / STATE, validation, folder / "history.jsonl"), on_progress)
-    finished = export(model, start, (), config, folder / "checkpoint")
-    record(finished, figures={"dev": validation(model), "documents": len(dev)})
-    return finished
+    train(model, Loop(material, config, folder / STATE, validation, folder / HISTORY), on_progress)
+    finished = export(model, start, names, config, folder / "checkpoint")
+    figures = validation(model)
+    record(finished, figures={"dev": figures, "documents": len(dev)}, base=_whence(start, recipe.base))
+    return Trained(finished, config, len(learned), dev, figures)
+
+
+def _begin(folder: Path, recipe: OwnRecipe, start: Checkpoint, own: Own) -> None:
+    """Note down what the weights will follow from; refuse to go on with what follows from something else."""
+    digest = hashlib.sha256(msgspec.json.encode([msgspec.to_builtins(recipe), start.fingerprint]))
+    for document in own.documents:
+        digest.update(json.dumps(msgspec.to_builtins(document, order="deterministic")).encode())
+    told = {"digest": digest.hexdigest(), "base": _whence(start, recipe.base)}
+    told |= {"recipe": msgspec.to_builtins(recipe)}
+    path = folder / RUN
+    if (folder / STATE).exists():
+        before = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+        if before.get("digest") != told["digest"]:
+            raise CheckpointError(
+                f"{folder} holds a run on other texts or settings; name another one with --out, or remove it"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
+
+
+def _whence(start: Checkpoint, base: str) -> dict[str, str]:
+    return {"name": start.name, "version": start.version, "fingerprint": start.fingerprint, "given": base}
