@@ -54,6 +54,47 @@ def train(
 
 
 @app.command()
+def pretrain(
+    text: Annotated[
+        list[Path], typer.Option(help="Raw notes: .txt, .jsonl, .csv, or folders of them; again for more.")
+    ],
+    base: Annotated[str, typer.Option(help="BERT to start from: folder or hub name.")] = "minilm-l6",
+    out: Annotated[Path, typer.Option(help="Folder for the run and the new base.")] = Path("runs/base"),
+    tokens: Annotated[
+        int | None, typer.Option(help="Length of the run; 10 times the texts, 5 million at most.")
+    ] = None,
+    next_sentence: Annotated[
+        bool, typer.Option("--next-sentence", help="Learn also what follows what.")
+    ] = False,
+    extend: Annotated[int, typer.Option(min=0, help="So many more word pieces first.")] = 0,
+    batch_tokens: Annotated[int | None, typer.Option(help="Tokens seen at once.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is drawn by chance.")] = None,
+) -> None:
+    """Have a BERT read your raw notes on, guessing hidden words: a base for streamer train."""
+    from streamer import pretraining
+
+    config = pretraining.config(
+        tokens=tokens, next_sentence=next_sentence, batch_tokens=batch_tokens, seed=seed
+    )
+    raise typer.Exit(pretraining.run(text, base, out, config, extend))
+
+
+@app.command()
+def merge(
+    checkpoints: Annotated[list[str], typer.Argument(help="Two or more that were trained from one base.")],
+    out: Annotated[Path, typer.Option(help="New folder for the merged checkpoint.")],
+    weights: Annotated[
+        str | None, typer.Option(help="How much each counts, e.g. 2,1; none: all the same.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the new checkpoint.")] = None,
+) -> None:
+    """The mean of several checkpoints' weights, which is often better than each."""
+    from streamer import pretraining
+
+    raise typer.Exit(pretraining.merge(checkpoints, out, weights, name))
+
+
+@app.command()
 def evaluate(
     data: Annotated[Path, typer.Option(help="Folder that holds the data sets, or one's own labelled data.")],
     checkpoint: Checkpoint = None,
