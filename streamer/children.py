@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streamer.backoff import Backoff
+
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
@@ -67,12 +69,14 @@ class Child:
 
     async def keep(self) -> int:
         """Returns the last exit code: after `stop`, or of a first start that was refused."""
-        pause = FIRST_PAUSE_S
+        backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             code = await self._live()
             if self._over(code):
                 return code
-            pause = FIRST_PAUSE_S if self.was_ready else min(pause * 2, LONGEST_PAUSE_S)
+            if self.was_ready:
+                backoff.reset()
+            pause = backoff.pause()
             log.warning("the %s ended with exit code %d; a new start in %.1f s", self.job.name, code, pause)
             await asyncio.sleep(pause)
             if self._over(code):
