@@ -16,7 +16,7 @@ from typer.core import TyperCommand
 
 from models.errors import CheckpointError
 from models.explanation import METHODS
-from streamer import benching, learning
+from streamer import benching, dlq, learning
 from streamer import settings as configuration
 from streamer.errors import StreamerError
 from streamer.options import AcceptLoss, Bootstrap, Checkpoint, Heads, Insecure, Precision, load
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(help="Make and check the service's topics.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(benching.app, name="bench")
 app.add_typer(learning.app)
 
