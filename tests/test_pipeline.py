@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.errors import EngineError
 from models.types import Annotation, Explanation, Note, RecordWarning
-from streamer.errors import NoteError
+from streamer.errors import NoteError, WorldError
 from streamer.pipeline import HEADER_BYTES, Destinations, NotePipeline
 from streamer.topics import Incoming, Outgoing
 from tests.fakes import PIPELINE, FakeCache, FakeEngine, FakeReading
@@ -172,6 +172,17 @@ async def test_a_header_has_the_record_explained_and_without_it_the_array_is_emp
     assert [warning["code"] for warning in record["warnings"]] == ["w"]
     assert record["id"] == plain["id"]
     assert ("streamer-explain", b"ig") in out.headers
+
+
+@pytest.mark.parametrize("fault", [EngineError("closed"), WorldError("gone"), MemoryError(), KeyError("x")])
+async def test_a_fault_of_the_world_or_of_ours_is_raised_and_never_a_dead_letter(fault: Exception) -> None:
+    class Unwell(FakeCache):
+        async def get_many(self, texts: Any) -> Any:
+            raise fault
+
+    for engine, cache in ((FakeEngine(broken=fault), FakeCache()), (FakeEngine(), Unwell())):
+        with pytest.raises(type(fault)):
+            await annotate(incoming(note("No fever.")), engine, cache)
 
 
 async def test_what_is_no_fault_of_the_note_is_raised_while_explaining() -> None:
