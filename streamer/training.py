@@ -10,8 +10,10 @@ from models.corpora.folders import READERS
 from models.corpora.own import Own, read_own
 from models.corpora.problems import told
 from models.training import config, evaluate, own_recipe, recipe
+from models.training.examined import examine
 from models.training.own import Trained, train_own
 from models.training.own_recipe import OwnRecipe
+from models.training.report import report
 from streamer.errors import SettingError
 from streamer.training_view import figures, shown
 
@@ -70,8 +72,10 @@ def _own(data: Path, out: Path, settings: OwnRecipe, *, examples: bool) -> int:
         done = train_own(own, out, settings, view.hear)
     if view.last is not None and view.last.step < view.last.steps:
         print(f"stopped after step {view.last.step:,}: nothing got better any more", file=sys.stderr)
+    page = report(out, done, examine(done.folder, done.dev), told(own.problems), examples=examples)
     print(f"trained: {done.folder}, from {done.learned:,} texts")
     print(f"on {_texts(done)} that it did not learn from: {figures(done.figures) or 'nothing to count'}")
+    print(f"its report, to open in a browser: {page}")
     print(f"try it: streamer annotate --checkpoint {done.folder} NOTE.txt")
     return 0
 

@@ -52,7 +52,7 @@ class OwnRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     labels: tuple[str, ...] = ()
     text_column: str = ""
     label_columns: tuple[str, ...] = ()
-    epochs: Annotated[float, Meta(gt=0, le=10_000)] = 12.0
+    epochs: Annotated[float, Meta(gt=0, le=10_000)] = 8.0
     batch_tokens: Annotated[int, Meta(ge=64)] = 1024
     accumulate: Count = 1
     seed: int = 1
