@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -69,11 +70,18 @@ async def check(settings: Settings) -> Mapping[str, int]:
     Raises TopicMissing, SettingError (refused credentials, certificates or permissions, too few dead-letter
     partitions) or WorldError (nobody answers).
     """
+    async with reached(settings) as admin:
+        return await _limits(admin, settings)
+
+
+@asynccontextmanager
+async def reached(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client that the brokers let in. Every error of it becomes one line: SettingError or WorldError."""
     options = client_options(settings)
     admin = AIOKafkaAdminClient(**options, request_timeout_ms=int(REACH_S * 1000))
     try:
         await admin.start()
-        return await _limits(admin, settings)
+        yield admin
     except (SaslAuthenticationFailed, UnsupportedSaslMechanismError):
         raise SettingError(reach.USER_REFUSED) from None
     except (KafkaConnectionError, OSError):
@@ -84,10 +92,15 @@ async def check(settings: Settings) -> Mapping[str, int]:
         await admin.close()
 
 
+async def shown(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """Partitions of every topic that this user may see."""
+    # Asking for all topics makes none, as asking for one by name can where brokers create on demand.
+    return {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics() if not t["error_code"]}
+
+
 async def _limits(admin: AIOKafkaAdminClient, settings: Settings) -> Mapping[str, int]:
     names = settings.topics
-    # Asking for all topics makes none, as asking for one by name can where brokers create on demand.
-    there = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics() if not t["error_code"]}
+    there = await shown(admin)
     missing = [name for name in names if name not in there]
     await permissions.require(admin, settings, missing, there.get(settings.input_topic, 0))
     if missing:

@@ -103,7 +103,7 @@ class Cache:
         self._observer: Observer = observer or _Unobserved()
         self._breaker = Breaker(self._observer.breaker)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._connect = _connector(url or "redis://", timeout)  # connects when it is first used
+        self._connect = connector(url or "redis://", timeout)  # connects when it is first used
         self._remembers = url is not None
         self._client: redis.Redis | None = None
         self._thread: threading.Thread | None = None
@@ -279,8 +279,11 @@ def _kind(error: Exception) -> Fault:
     return "server"
 
 
-def _connector(url: str, timeout: float) -> Callable[[float], redis.Redis]:
-    """One connection, no retries, no handshake of its own: every fault shows at once, and only once."""
+def connector(url: str, timeout: float) -> Callable[[float], redis.Redis]:
+    """One connection, no retries, no handshake of its own: every fault shows at once, and only once.
+
+    Raises SettingError for what is no address.
+    """
     options: dict[str, Any] = {
         "protocol": 2,
         "single_connection_client": True,

@@ -16,7 +16,7 @@ from typer.core import TyperCommand
 
 from models.errors import CheckpointError
 from models.explanation import METHODS
-from streamer import benching, dlq, learning
+from streamer import benching, dlq, learning, secrecy
 from streamer import settings as configuration
 from streamer.errors import StreamerError
 from streamer.options import AcceptLoss, Bootstrap, Checkpoint, Heads, Insecure, Precision, load
@@ -37,6 +37,7 @@ app.add_typer(learning.app)
 
 def main() -> None:
     """Run a command; every foreseen error becomes one line and its exit code."""
+    secrecy.keep()
     try:
         app(standalone_mode=True)
     except StreamerError as error:
@@ -166,6 +167,21 @@ def worker(bootstrap: Bootstrap = None, checkpoint: Checkpoint = None, insecure:
     from streamer import app as worker_app
 
     raise typer.Exit(worker_app.main(load(insecure, bootstrap=bootstrap, checkpoint=checkpoint)))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    bootstrap: Bootstrap = None,
+    checkpoint: Checkpoint = None,
+    heads: Heads = None,
+    insecure: Insecure = False,
+) -> None:
+    """Look at everything that a node needs; each fault with what mends it. Exit code 1: there is one."""
+    from streamer import doctor
+
+    settings = load(insecure, bootstrap=bootstrap, checkpoint=checkpoint, heads=heads)
+    raise typer.Exit(doctor.run(settings, as_json))
 
 
 @app.command()

@@ -40,6 +40,8 @@ REFUSED = (
 )
 Bounds = dict[TopicPartition, tuple[int, int]]
 FETCH_MS, AT_ONCE = 500, 500
+LAST = 3
+"""So many offsets from a partition's end there is a record, and not only a transaction's end."""
 STILL_S = 30.0
 """Nothing that should come has come for so long: the brokers are not there."""
 
@@ -128,6 +130,13 @@ class Log:
                 if (record.key, record.value) == (key, value):
                     return
                 yield record
+
+    async def newest(self, topic: str) -> int | None:
+        """When the newest of each partition's last records was written, milliseconds since 1970; None: there
+        are none."""
+        whole = await self._whole(self.partitions(topic))
+        last = {own: (max(first, after - LAST), after) for own, (first, after) in whole.items()}
+        return max([record.timestamp async for record in self._between(last)], default=None)
 
     async def at(self, place: Place) -> Incoming | None:
         """The message that lies there; None when it does no more."""

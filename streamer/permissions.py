@@ -24,7 +24,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from streamer.errors import SettingError
 from streamer.settings import Settings
 
-Operation = Literal["Read", "Write"]
+Operation = Literal["Read", "Write", "DescribeConfigs"]
 Kind = Literal["topic", "group", "transactional-id"]
 GROUP, TRANSACTION = 0, 1
 """Kinds of coordinator: https://kafka.apache.org/protocol#The_Messages_FindCoordinator"""
@@ -93,33 +93,41 @@ def _subject(file: Path) -> str:
         return NOBODY.removeprefix("User:")
 
 
-async def require(
+async def refused(
     admin: AIOKafkaAdminClient, settings: Settings, hidden: Sequence[str], partitions: int
-) -> None:
-    """Raises SettingError when the brokers refuse this user something that it needs, as far as can be known
-    without doing it. `hidden` topics were not shown to it; `partitions`: of the input topic.
+) -> list[Permission]:
+    """What the brokers refuse this user of all that it needs, as far as can be known without doing it.
 
-    What could not be asked, because a coordinator is not there yet, is not refused.
+    `hidden` topics were not shown to it; `partitions`: of the input topic. What could not be asked, because
+    a coordinator is not there yet, is not refused.
     """
     lines = needed(settings)
-    refused = []
+    found = []
     if hidden:
         # By name: Kafka then says whether a topic is missing or not to be seen.
         answer = await admin._send_request(MetadataRequest(list(hidden), allow_auto_topic_creation=False))
         codes = {topic["topic"]: topic["error_code"] for topic in answer.to_object()["topics"]}
         denied = TopicAuthorizationFailedError.errno
-        refused = [line for line in lines if line.kind == "topic" and codes.get(line.name) == denied]
+        found = [line for line in lines if line.kind == "topic" and codes.get(line.name) == denied]
     asked = [(line, GROUP, line.name) for line in lines if line.kind == "group"]
     for line in lines:
         if line.kind == "transactional-id":
             asked += [(line, TRANSACTION, f"{line.name}{number}") for number in range(max(partitions, 1))]
     may = await asyncio.gather(*[_may_find(admin, kind, name) for _, kind, name in asked])
-    refused += dict.fromkeys(line for (line, _, _), allowed in zip(asked, may, strict=True) if not allowed)
-    if refused:
-        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    found += dict.fromkeys(line for (line, _, _), allowed in zip(asked, may, strict=True) if not allowed)
+    return found
+
+
+async def require(
+    admin: AIOKafkaAdminClient, settings: Settings, hidden: Sequence[str], partitions: int
+) -> None:
+    """Raises SettingError for what is `refused`."""
+    lines = await refused(admin, settings, hidden, partitions)
+    if lines:
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         raise SettingError(
-            f"the brokers do not allow this user {refused[0]}{more}: grant it with "
-            f"{command(refused[0], settings)} (`streamer doctor` names all that is missing)"
+            f"the brokers do not allow this user {lines[0]}{more}: grant it with "
+            f"{command(lines[0], settings)} (`streamer doctor` names all that is missing)"
         )
 
 

@@ -26,7 +26,8 @@ _TRUST = {
     "kafka": "set STREAMER_SSL_CAFILE to the file of the authority that signed it",
     "redis": "add ?ssl_ca_certs=FILE of the authority that signed it to STREAMER_REDIS",
 }
-_NAME = {"kafka": "STREAMER_BOOTSTRAP", "redis": "STREAMER_REDIS"}
+SETTING = {"kafka": "STREAMER_BOOTSTRAP", "redis": "STREAMER_REDIS"}
+"""Where a server's address is set."""
 _CLIENT = {
     "kafka": "set STREAMER_SSL_CERTFILE and STREAMER_SSL_KEYFILE to one that its authority signed",
     "redis": "add ?ssl_certfile=FILE&ssl_keyfile=FILE to STREAMER_REDIS",
@@ -74,7 +75,7 @@ def _certificate(code: int, address: str, server: Server) -> Fault:
     if code in WRONG_HOST:
         return Fault(
             f"the certificate of {address} is for another host",
-            f"write the host in {_NAME[server]} as the certificate has it, or issue it for this one",
+            f"write the host in {SETTING[server]} as the certificate has it, or issue it for this one",
         )
     if code in UNTRUSTED:
         return Fault(f"the certificate of {address} is signed by nobody that is trusted here", _TRUST[server])

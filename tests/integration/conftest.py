@@ -8,6 +8,7 @@ import pytest
 
 from streamer.embedded import KafkaCluster, RedisServer
 from streamer.embedded.progress import shown_download
+from tests.integration.secured import Secured
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,10 @@ def redis_server() -> Iterator[RedisServer]:
     """Shared: do not stop or flush it."""
     with RedisServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """Shared, its access lists too: grant and revoke for topics of your own."""
+    with Secured(tmp_path_factory.mktemp("secured")) as servers:
+        yield servers

@@ -47,12 +47,6 @@ SECRETS = (PASSWORD, REDIS_PASSWORD, CACHE_SECRET)
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    with Secured(tmp_path_factory.mktemp("secured")) as servers:
-        yield servers
-
-
-@pytest.fixture(scope="module")
 def redis_url(secured: Secured) -> Iterator[str]:
     with redis_with_tls(secured.authority.issue("redis"), secured.authority.file) as url:
         yield url
@@ -95,6 +89,7 @@ def test_a_run_over_tls_loses_nothing_and_gives_nothing_away(
         processes = [psutil.Process(node.pid), *psutil.Process(node.pid).children(recursive=True)]
         assert len(processes) == 3
         assert_no_secret_in_what_processes_list(processes)
+        assert_no_core_dump_can_come(processes)
         assert_only_this_machine_is_listened_to(processes)
         assert_no_signal_makes_it_talk(processes, node)
         assert node.stop() == 0
@@ -108,6 +103,13 @@ def assert_no_secret_in_what_processes_list(processes: list[psutil.Process]) -> 
         listed = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
         assert listed
         assert not [secret for secret in SECRETS if secret in listed]
+
+
+def assert_no_core_dump_can_come(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        limits = Path(f"/proc/{process.pid}/limits").read_text().splitlines()
+        (line,) = [line for line in limits if line.startswith("Max core file size")]
+        assert set(line.split()[4:6]) <= {"0", "1"}, line
 
 
 def assert_only_this_machine_is_listened_to(processes: list[psutil.Process]) -> None:
