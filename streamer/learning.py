@@ -54,6 +54,38 @@ def train(
 
 
 @app.command()
+def search(
+    data: Annotated[Path, typer.Option(help="Labelled texts of your own.")],
+    trials: Annotated[int, typer.Option(min=1, help="Runs with other settings, at most.")] = 20,
+    minutes: Annotated[float | None, typer.Option(min=0, help="No run begins later.")] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the search, its best settings and checkpoint.")
+    ] = Path("runs/search"),
+    config: Annotated[Path | None, typer.Option(help="Settings that stay as they are (TOML).")] = None,
+    base: Annotated[str | None, typer.Option(help="BERT to start from: folder, hub name, shipped.")] = None,
+    heads: Annotated[str | None, typer.Option(help="entities, assertion, relations, classes: some.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Only these labels, commas between.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Of a table: where the text is.")] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Of a table: where labels are, commas between.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is drawn by chance.")] = None,
+) -> None:
+    """Try rates, batches and lengths on your texts; a search that was stopped goes on."""
+    from streamer import searching
+
+    options = {
+        "base": base,
+        "heads": _listed(heads),
+        "labels": _listed(labels),
+        "text_column": text_column,
+        "label_columns": _listed(label_column),
+        "seed": seed,
+    }
+    raise typer.Exit(searching.run(data, out, trials, minutes, config, options))
+
+
+@app.command()
 def pretrain(
     text: Annotated[
         list[Path], typer.Option(help="Raw notes: .txt, .jsonl, .csv, or folders of them; again for more.")

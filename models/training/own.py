@@ -101,12 +101,19 @@ def train_own(
     return Trained(finished, config, len(learned), dev, figures)
 
 
-def _begin(folder: Path, recipe: OwnRecipe, start: Checkpoint, own: Own) -> None:
-    """Note down what the weights will follow from; refuse to go on with what follows from something else."""
-    digest = hashlib.sha256(msgspec.json.encode([msgspec.to_builtins(recipe), start.fingerprint]))
+def digest_of(own: Own) -> bytes:
+    """Of all texts and labels: the same for the same data."""
+    digest = hashlib.sha256()
     for document in own.documents:
         digest.update(json.dumps(msgspec.to_builtins(document, order="deterministic")).encode())
-    told = {"digest": digest.hexdigest(), "base": _whence(start, recipe.base)}
+    return digest.digest()
+
+
+def _begin(folder: Path, recipe: OwnRecipe, start: Checkpoint, own: Own) -> None:
+    """Note down what the weights will follow from; refuse to go on with what follows from something else."""
+    settings = msgspec.json.encode([msgspec.to_builtins(recipe), start.fingerprint])
+    digest = hashlib.sha256(settings + digest_of(own)).hexdigest()
+    told = {"digest": digest, "base": _whence(start, recipe.base)}
     told |= {"recipe": msgspec.to_builtins(recipe)}
     path = folder / RUN
     if (folder / STATE).exists():

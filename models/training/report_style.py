@@ -18,7 +18,7 @@ p { margin: .4rem 0 } code { font-size: .92em }
 .warning { border-left: .3rem solid var(--warn); background: var(--card); padding: .5rem .9rem }
 .wide { overflow-x: auto; margin: .6rem 0 1.2rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem }
-caption { text-align: left; color: var(--dim); font-size: .85rem; padding-bottom: .3rem }
+caption { text-align: left; white-space: nowrap; color: var(--dim); font-size: .85rem; padding-bottom: .3rem }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400 }
 th:first-child { text-align: left; padding-left: 0; max-width: 26rem; overflow-wrap: anywhere }
 th[scope=col] { color: var(--dim); vertical-align: bottom }
