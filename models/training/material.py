@@ -42,8 +42,7 @@ class Material:
         everything = [document for own in documents.values() for document in own]
         self._concepts = concepts(everything) if config.synthetic else None
         self._sent: dict[str, Tensor] = {}
-        pieces = ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
-        self.special = Special(*(tokenizer.token_to_id(piece) or 0 for piece in pieces))
+        self.special = special_pieces(tokenizer)
 
     @property
     def tables(self) -> dict[str, Tensor]:
@@ -99,6 +98,11 @@ class Material:
             chance = random.Random(f"{config.seed}#{epoch}")
             made += surrogate_documents(config.surrogates, self._notes, chance)
         return made
+
+
+def special_pieces(tokenizer: Tokenizer) -> Special:
+    pieces = ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
+    return Special(*(tokenizer.token_to_id(piece) or 0 for piece in pieces))
 
 
 def _times(count: int, often: float, chance: random.Random) -> Iterator[int]:

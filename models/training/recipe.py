@@ -24,12 +24,14 @@ from models.training.bases import MINILM, base_folder
 from models.training.config import TrainConfig, raw_name, read_config
 from models.training.dictionary import read_vocabularies, usable
 from models.training.embed import embed
+from models.training.examples import Preparer
 from models.training.export import export, record
-from models.training.material import Material
+from models.training.material import Material, special_pieces
 from models.training.model import Model
 from models.training.pretrain import pretrain
 from models.training.progress import Progress
 from models.training.quicker import quicker
+from models.training.refit import refit
 from models.training.scheme import Scheme, shipped, tasks_of
 from models.training.settle import settle
 from models.training.teaching import taught
@@ -77,6 +79,7 @@ def run(
         for number in range(len(config.teachers))
     ]
     student = kitchen.trained(config, folder / STATE, teachers, on_progress)
+    kitchen.refitted(student, config)
     finished = export(student, start, names, config, folder / "checkpoint")
     if config.embedding:
         record(finished, embedding={"cosine": round(embed(finished, _teacher(), _passages(root, config)), 4)})
@@ -128,6 +131,14 @@ class Kitchen:
         stage = state.stem.replace("-", " ")
         train(model, Loop(material, config, state), lambda step: on_progress(replace(step, stage=stage)))
         return model
+
+    def refitted(self, model: Model, config: TrainConfig) -> None:
+        """Its class heads, on the corpora that the recipe names."""
+        plain = Preparer(self._start.tokenizer, self._dictionary, self.scheme)
+        examples = [own for name in config.refit for own in plain.prepare(self._documents[name])]
+        if examples:
+            special = special_pieces(self._start.tokenizer)
+            refit(model, examples, special, config.window - 2, config.seed)
 
 
 def read_training(
