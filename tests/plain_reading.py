@@ -98,7 +98,8 @@ def relations(head: Relations, hidden: Float, spans: Int, names: Sequence[str]) 
     first = {name: names.index(name) for name in head.kinds if name in names}
     kinds = {number: head.kinds.index(name) for name, number in first.items()}
     known = [n for n, span in enumerate(spans.tolist()) if span[2] in kinds]
-    source, target, between = np.split(_linear(head.tokens, hidden), 3, 1)
+    source, target = np.split(_linear(head.ends, hidden), 2, 1)
+    between = _linear(head.between, hidden)
     found, sure = [], []
     for one, i in enumerate(known):
         for other, j in enumerate(known):

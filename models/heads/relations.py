@@ -47,7 +47,8 @@ class Relations(nn.Module):
         self.categories, self.kinds = tuple(categories), tuple(kinds)
         self.joins, self.reach, self.nearest = joins, reach, nearest
         self.thresholds = np.array(thresholds or [0.5] * len(categories), np.float32)
-        self.tokens = nn.Linear(width, 3 * hidden)
+        self.ends = nn.Linear(width, 2 * hidden)
+        self.between = nn.Linear(width, hidden)
         self.apart = nn.Embedding(2 * (len(BUCKETS) + 2), hidden)
         self.types = nn.Embedding(len(kinds) ** 2, hidden)
         self.mix = nn.Linear(hidden, hidden)
@@ -78,14 +79,15 @@ class Relations(nn.Module):
         """
         window = np.zeros(len(spans), np.int32) if window is None else window
         means = _Means(hidden, spans, window)
-        source, target, _ = self.tokens(means(spans[:, 0], spans[:, 1], window)).chunk(3, 1)
+        source, target = self.ends(means(spans[:, 0], spans[:, 1], window)).chunk(2, 1)
         first, stop = _between(spans, pairs)
-        between = self.tokens(means(first, stop, window[pairs[:, 0]])).chunk(3, 1)[2]
+        apart, of = _both_ways(pairs, len(spans))
+        between = self.between(means(first[apart], stop[apart], window[pairs[apart, 0]]))
         types = kinds[pairs[:, 0]].astype(np.int64) * len(self.kinds) + kinds[pairs[:, 1]]
         said = (
             source[pairs[:, 0]],
             target[pairs[:, 1]],
-            between * _to(stop > first, hidden)[:, None],
+            (between * _to(stop > first, hidden)[apart, None])[_to(of, hidden)],
             self.apart(_to(_steps(spans, pairs), hidden)),
             self.types(_to(types, hidden)),
         )
@@ -126,6 +128,15 @@ def candidates(
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
+def _both_ways(pairs: Pairs, spans: int) -> tuple[Pairs, Pairs]:
+    """Pairs with other spans than those before them, and for every pair the place of its own among these.
+
+    What lies between two spans is the same from both."""
+    low, high = pairs.min(1), pairs.max(1)
+    _, firsts, places = np.unique(low * spans + high, return_index=True, return_inverse=True)
+    return firsts, places
+
+
 def _between(spans: Int, pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows between the two spans of each pair; empty where they touch or overlap."""
     one, other = spans[pairs[:, 0]].astype(np.int64), spans[pairs[:, 1]].astype(np.int64)
@@ -150,7 +161,7 @@ class _Means:
         for number in np.unique(window).tolist():
             own = spans[window == number]
             low, high = int(own[:, 0].min()), int(own[:, 1].max())
-            sums += [rows.new_zeros(1, rows.shape[1]).double(), rows[low:high].double().cumsum(0)]
+            sums += [rows.new_zeros(1, rows.shape[1]), rows[low:high].cumsum(0)]
             self._shift[number] = at - low
             at += high - low + 1
         self._sums = torch.cat(sums)
@@ -159,8 +170,8 @@ class _Means:
         """Of rows `first:stop` of their windows, [n, width]; zeros where that is empty."""
         shift = self._shift[window]
         total = self._sums[_to(stop + shift, self._sums)] - self._sums[_to(first + shift, self._sums)]
-        sizes = np.maximum(stop - first, 1).astype(np.float64)
-        return (total / _to(sizes, total)[:, None]).float()
+        sizes = np.maximum(stop - first, 1).astype(np.float32)
+        return total / _to(sizes, total)[:, None]
 
 
 def _to(array: NDArray[Any], like: Tensor) -> Tensor:
