@@ -10,12 +10,12 @@ from models.corpora.folders import READERS
 from models.corpora.own import Own, read_own
 from models.corpora.problems import told
 from models.training import config, evaluate, own_recipe, recipe
-from models.training.examined import examine
+from models.training.examined import Examined, examine
 from models.training.own import Trained, train_own
 from models.training.own_recipe import OwnRecipe
-from models.training.report import report
+from models.training.report import interval, percent, report
 from streamer.errors import SettingError
-from streamer.training_view import figures, shown
+from streamer.training_view import shown
 
 RECIPE = evaluate.DEFAULT_CONFIG
 BESIDE = frozenset({"base"})
@@ -67,24 +67,30 @@ def _own(data: Path, out: Path, settings: OwnRecipe, *, examples: bool) -> int:
     own = read_own(data, labels=settings.labels or None, columns=settings.columns)
     for problem in told(own.problems):
         print(problem, file=sys.stderr)
-    print(found(own), file=sys.stderr)
+    print(learnable(own), file=sys.stderr)
     with shown("training") as view:
         done = train_own(own, out, settings, view.hear)
     if view.last is not None and view.last.step < view.last.steps:
         print(f"stopped after step {view.last.step:,}: nothing got better any more", file=sys.stderr)
-    page = report(out, done, examine(done.folder, done.dev), told(own.problems), examples=examples)
+    found = examine(done.folder, done.dev)
+    page = report(out, done, found, told(own.problems), examples=examples)
     print(f"trained: {done.folder}, from {done.learned:,} texts")
-    print(f"on {_texts(done)} that it did not learn from: {figures(done.figures) or 'nothing to count'}")
+    print(f"on {_texts(done)} that it did not learn from: {_measured(found) or 'nothing to count'}")
     print(f"its report, to open in a browser: {page}")
     print(f"try it: streamer annotate --checkpoint {done.folder} NOTE.txt")
     return 0
+
+
+def _measured(found: Examined) -> str:
+    """Per cent, with its interval, of every table."""
+    return ", ".join(f"{own.task} {percent(own)} ({interval(own.micro.figure)})" for own in found.tables)
 
 
 def _texts(done: Trained) -> str:
     return f"{len(done.dev):,} texts" if len(done.dev) != 1 else "one text"
 
 
-def found(own: Own) -> str:
+def learnable(own: Own) -> str:
     """What there is to learn, in one line: names of tasks and how many labels each has."""
     labels = own.labels
     tasks = [f"{len(labels.entities)} kinds of spans"] if labels.entities else []

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.corpora.scheme import Document
@@ -171,6 +171,7 @@ def test_a_history_is_read_as_far_as_it_is_whole(tmp_path: Path, done: Trained) 
     assert "<td>25.0</td>" in curves(tmp_path / HISTORY)
 
 
+@example([(0, 5e-324)])
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 1e6) | st.just(float("nan"))), max_size=30))
 def test_points_lie_within_their_chart(points: list[tuple[int, float]]) -> None:
     drawn = lines("t", {"a<": [(float(x), y) for x, y in sorted(points)]}, "x", "y")

@@ -13,6 +13,8 @@ from html import escape
 WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
 DASHES = ("", "7 4", "2 3", "9 3 2 3", "4 2 1 2 1 2")
+LEAST = 1e-9
+"""An axis that would end below has nothing to show."""
 COLOURS = 5
 """Classes c0 … of the page's style."""
 
@@ -116,7 +118,7 @@ def _number(value: float) -> str:
 
 def _round_up(value: float) -> float:
     """To 1, 2 or 5 times a power of ten."""
-    if value <= 0:
+    if value < LEAST:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if value <= step * power)
+    return next((step * power for step in (1, 2, 5) if value <= step * power), 10 * power)

@@ -15,7 +15,7 @@ import msgspec
 
 from models.evaluation.bootstrap import Figure
 from models.evaluation.calibrated import Calibration
-from models.evaluation.report import Score, Table
+from models.evaluation.report import Table
 from models.training.charts import reliability
 from models.training.curves import curves, table
 from models.training.examined import MISSED, SPURIOUS, Confusion, Examined, Mistake
@@ -73,8 +73,8 @@ def _overview(tables: Sequence[Table]) -> str:
     rows = [
         [
             _title(own),
-            f"{100 * _of(own.micro, own.kind):.1f}",
-            _interval(own.micro.figure),
+            percent(own),
+            interval(own.micro.figure),
             f"{own.micro.gold:,}",
         ]
         for own in tables
@@ -97,18 +97,20 @@ def _scores(whole: Table) -> str:
             escape(own.label),
             *(f"{number:,}" for number in (own.gold, own.found, own.right)),
             *(f"{100 * share:.1f}" for share in (own.precision, own.recall, own.f1)),
-            _interval(own.figure),
+            interval(own.figure),
         ]
         for own in scores
     ]
     return table(header, rows, f"{whole.documents:,} texts; {whole.what}", last=len(whole.scores) > 1)
 
 
-def _of(score: Score, kind: str) -> float:
-    return score.f1 if kind == "f1" else score.recall
+def percent(whole: Table) -> str:
+    """F1 of all labels together, or recall where that is what is measured."""
+    return f"{100 * (whole.micro.recall if whole.kind in ('recall', 'coverage') else whole.micro.f1):.1f}"
 
 
-def _interval(figure: Figure) -> str:
+def interval(figure: Figure) -> str:
+    """In per cent; empty where there is none."""
     if figure.low is None or figure.high is None:
         return ""
     return f"{100 * figure.low:.1f}–{100 * figure.high:.1f}"

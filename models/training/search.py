@@ -81,8 +81,8 @@ def search(
     on_trial: Callable[[Trial], None] = lambda _: None,
 ) -> Searched:
     """Train up to so many times, each from `recipe` with other rates, batches, masking and lengths; a search
-    that was stopped in `folder` goes on. `seconds`: no trial but the first starts later, and the last one ends
-    then.
+    that was stopped in `folder` goes on. `seconds`: no trial but the first starts later, and the last one
+    ends then.
 
     `folder / "best.toml"` has the best settings, for `streamer train --config`; `checkpoint` is what they
     gave; `trials.tsv` lists all, `study.db` is Optuna's. Raises `CheckpointError`, also where another search

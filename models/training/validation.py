@@ -27,7 +27,7 @@ from models.training.examples import Example, Preparer
 from models.training.losses import grouped_logsumexp
 from models.training.material import Material
 from models.training.model import Model, pool
-from models.training.windows import Bundle, batches, bundles
+from models.training.windows import Bundle, batches, bundles, passages
 
 TOKENS = 4096
 SENTENCES = 6
@@ -64,11 +64,7 @@ class Validation:
         self._preparer, self._special, self._word_start = preparer, special, word_start
         chance = random.Random(0)
         self._bundles = {
-            name: [
-                bundle
-                for example in own
-                for bundle in bundles(example, limit, longest, float(_whole(example)), chance)
-            ]
+            name: [bundle for example in own for bundle in _read(example, limit, longest, chance)]
             for name, own in examples.items()
         }
 
@@ -201,17 +197,21 @@ def _classes(model: Model, batch: Batch, hidden: Tensor) -> Iterator[tuple[str, 
     for name, (wanted, known) in batch.classes.items():
         head = model.heads[name]
         assert isinstance(head, TextClasses)
-        logits = torch.zeros(len(known), wanted.shape[1]).index_add(
-            0, batch.bundle, head.project(pooled).cpu() * sizes
-        )
+        own = head.project(pooled).cpu()
+        own = own if head.independent else own.softmax(1)  # as `models.wholes` has it
+        whole = torch.zeros(len(known), wanted.shape[1]).index_add(0, batch.bundle, own * sizes)
         if head.independent:
-            said = logits > 0
+            said = whole > 0
         else:
-            said = torch.nn.functional.one_hot(logits.argmax(1), wanted.shape[1]).bool()
+            said = torch.nn.functional.one_hot(whole.argmax(1), wanted.shape[1]).bool()
         said &= known[:, None]
         yield name, int(wanted[known].sum()), int(said.sum()), int((said & wanted).sum())
 
 
-def _whole(example: Example) -> bool:
-    """Documents of which something is said as a whole are read whole."""
-    return example.ends is not None and bool(example.ends.code_gold)
+def _read(example: Example, limit: int, longest: int, chance: random.Random) -> list[Bundle]:
+    """Texts that have classes in all their passages, as a note is read; documents of which relations are said
+    as a whole in as few windows as hold them."""
+    if example.classes and len(example.ids):
+        return [tuple(passages(example, limit, chance))]
+    whole = example.ends is not None and bool(example.ends.code_gold)
+    return bundles(example, limit, longest, float(whole), chance)
