@@ -48,6 +48,19 @@ def engine(
 
 
 @app.command()
+def heads(
+    checkpoint: Checkpoint = None,
+    precision: Precision = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; their medians count.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """What each head costs beside the trunk, on the same batches."""
+    from streamer import bench_heads
+
+    raise typer.Exit(bench_heads.run(checkpoint, precision, rounds, as_json=as_json))
+
+
+@app.command()
 def peers(
     only_list: Annotated[bool, typer.Option("--list", help="Install nothing.")] = False,
 ) -> None:
