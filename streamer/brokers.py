@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -22,6 +23,8 @@ from streamer.errors import SettingError, TopicMissing, WorldError
 from streamer.settings import Settings
 
 REACH_S = 10.0
+KAFKA_PORT = 9092
+ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/@]+)(:(?P<port>[0-9]{1,5}))?")
 BATCH_OVERHEAD = 128
 """What Kafka's `max.message.bytes` counts beside a record: the header of the batch that carries it."""
 
@@ -43,8 +46,22 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
+def addresses(settings: Settings) -> list[tuple[str, int]]:
+    """Hosts and ports to begin with. Raises SettingError for what is none."""
+    found = []
+    for part in settings.bootstrap.split(","):
+        shape = ADDRESS.fullmatch(part.strip())
+        if shape is None:
+            raise SettingError(
+                "STREAMER_BOOTSTRAP is no address: write host:port, or several with commas between"
+            )
+        found.append((shape["host"].strip("[]"), int(shape["port"] or KAFKA_PORT)))
+    return found
+
+
 def client_options(settings: Settings) -> dict[str, Any]:
     """The arguments that every aiokafka client of this service starts with."""
+    addresses(settings)
     options: dict[str, Any] = {
         "bootstrap_servers": [part.strip() for part in settings.bootstrap.split(",")],
         "security_protocol": settings.security_protocol,
@@ -72,6 +89,12 @@ async def check(settings: Settings) -> Mapping[str, int]:
     """
     async with reached(settings) as admin:
         return await _limits(admin, settings)
+
+
+async def let_in(settings: Settings) -> None:
+    """Returns when the brokers let this user in. Raises SettingError or WorldError."""
+    async with reached(settings):
+        return
 
 
 @asynccontextmanager

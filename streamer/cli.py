@@ -36,7 +36,7 @@ app.add_typer(learning.app)
 
 
 def main() -> None:
-    """Run a command; every foreseen error becomes one line and its exit code."""
+    """Run a command; every foreseen error becomes one line and its exit code, any other its place alone."""
     secrecy.keep()
     try:
         app(standalone_mode=True)
@@ -46,6 +46,9 @@ def main() -> None:
         _leave(error, 2)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:  # typer would show its message, which may quote a note
+        secrecy.tell(error)
         sys.exit(1)
 
 

@@ -11,14 +11,15 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, errors
 from kafka.admin import KafkaAdminClient
 
-from streamer import reach
+from streamer import brokers, reach
 from streamer.brokers import client_options
 from streamer.errors import SettingError, WorldError
 from streamer.settings import Settings
 
 REACH_MS = 10_000
 
-logging.getLogger("kafka").addHandler(logging.NullHandler())  # not to standard error: we say what is wrong
+for name in ("kafka", "aiokafka"):
+    logging.getLogger(name).addHandler(logging.NullHandler())  # not to standard error: we say what is wrong
 
 
 def options(settings: Settings) -> dict[str, Any]:
@@ -65,6 +66,7 @@ def admin_for(settings: Settings) -> Iterator[Any]:
 @contextmanager
 def kafka_errors(settings: Settings) -> Iterator[None]:
     """Every error of the client becomes one line of ours; its own text can hold what was sent."""
+    asyncio.run(brokers.let_in(settings))  # kafka-python would try a refused user again for seconds
     try:
         yield
     except (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError):

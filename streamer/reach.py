@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -18,7 +18,7 @@ from aiokafka.errors import (
 from streamer import tls
 from streamer.errors import SettingError, StreamerError, WorldError
 
-PATIENCE_MS = 5_000
+PATIENCE_MS, FAREWELL_S = 5_000, 1.0
 USER_REFUSED = (
     "the brokers refused the user: check STREAMER_SASL_USERNAME, STREAMER_SASL_PASSWORD "
     "and STREAMER_SASL_MECHANISM"
@@ -44,15 +44,21 @@ async def why_not(options: Mapping[str, Any], otherwise: str) -> StreamerError:
 
 
 async def _error(host: str, port: str, options: Mapping[str, Any]) -> Exception | None:
+    if not port.isdigit():
+        return None
+    connection = AIOKafkaConnection(host, int(port), request_timeout_ms=PATIENCE_MS, **options)
     try:
-        connection = await create_conn(host, int(port), request_timeout_ms=PATIENCE_MS, **options)
-    except (OSError, KafkaError, TimeoutError, ValueError) as error:
+        await connection.connect()
+    except (OSError, KafkaError, TimeoutError) as error:
         return _cause(error)
     else:
-        connection.close()
         return None
     finally:
-        await asyncio.sleep(0)  # a transport is closed by the loop's next turn, and this may be its last
+        closed = connection.close()
+        if connection._protocol is not None:  # it came up; TLS takes leave in several turns of the loop
+            await asyncio.wait([closed], timeout=FAREWELL_S)
+        else:
+            await asyncio.sleep(0)
 
 
 def _cause(error: Exception) -> Exception:

@@ -26,6 +26,11 @@ def keep() -> None:
     )
 
 
+def tell(error: BaseException) -> None:
+    """An error that nobody foresaw, to standard error, without what it says."""
+    _tell(type(error), error, error.__traceback__)
+
+
 def _tell(kind: type[BaseException], _: BaseException | None, trace: TracebackType | None) -> None:
     """An error that nobody foresaw: its class and where it was, no message and no local variable."""
     if issubclass(kind, KeyboardInterrupt):

@@ -72,3 +72,24 @@ async def test_faust_gets_the_same_credentials(protocol: str) -> None:
     assert (auth["ssl_context"] is None) == (expected["ssl_context"] is None)
     assert auth.get("sasl_plain_password") == expected.get("sasl_plain_password")
     assert auth.get("sasl_mechanism") == expected.get("sasl_mechanism")
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "found"),
+    [
+        ("kafka:9093", [("kafka", 9093)]),
+        ("a, b:1 ,10.0.0.1:2", [("a", 9092), ("b", 1), ("10.0.0.1", 2)]),
+        ("[::1]:9092,[fe80::1]", [("::1", 9092), ("fe80::1", 9092)]),
+    ],
+)
+def test_addresses_are_hosts_with_ports(bootstrap: str, found: list[tuple[str, int]]) -> None:
+    assert brokers.addresses(settings.load(bootstrap=bootstrap, insecure=True)) == found
+
+
+@pytest.mark.parametrize(
+    "bootstrap", ["", "kafka:", "kafka:x", "a,,b", "http://kafka:1", "user:pw@kafka:1", "::1"]
+)
+def test_what_is_no_address_is_one_line_without_it(bootstrap: str) -> None:
+    with pytest.raises(SettingError, match="STREAMER_BOOTSTRAP is no address") as refusal:
+        brokers.client_options(settings.load(bootstrap=bootstrap, insecure=True))
+    assert "pw" not in str(refusal.value)

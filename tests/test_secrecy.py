@@ -66,3 +66,16 @@ def test_an_unforeseen_error_is_told_without_its_message(thread: bool, tmp_path:
     assert CANARY not in said
     assert "code.py:4 in fail" in said
     assert "this is a bug: ValueError" in said
+
+
+def test_nor_is_that_of_a_command(tmp_path: Path) -> None:
+    """Typer has a hook of its own for errors."""
+    (tmp_path / "code.py").write_text(
+        "import sys\nfrom streamer import cli\n"
+        f"@cli.app.command('break')\ndef broken() -> None:\n    raise ValueError('{CANARY}')\n"
+        "sys.argv = ['streamer', 'break']\ncli.main()\n"
+    )
+    status, said = run("import runpy; runpy.run_path('code.py')", tmp_path)
+    assert os.waitstatus_to_exitcode(status) == 1
+    assert CANARY not in said
+    assert said.splitlines()[-2].endswith("code.py:5 in broken")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Sequence
 
 from streamer import brokers, permissions, topic_admin
 from streamer.checkups import network
@@ -28,7 +27,7 @@ async def look(settings: Settings) -> list[Finding]:
     except SettingError as error:
         return [of_error("kafka", error)]
     findings = []
-    for host, port in _addresses(settings):
+    for host, port in brokers.addresses(settings):
         findings += await asyncio.to_thread(network.way, "kafka", host, port, context)
     if context is None:
         why = f"STREAMER_SECURITY_PROTOCOL is {settings.security_protocol}"
@@ -48,12 +47,6 @@ async def look(settings: Settings) -> list[Finding]:
         *topics(settings, refused, examined),
         await _clock(settings, examined),
     ]
-
-
-def _addresses(settings: Settings) -> Iterable[tuple[str, int]]:
-    for part in settings.bootstrap.split(","):
-        address = urlsplit(f"//{part.strip()}")
-        yield address.hostname or "", address.port or 9092
 
 
 async def _refused(settings: Settings) -> list[Permission]:
