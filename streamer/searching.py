@@ -86,4 +86,4 @@ def table(trials: Sequence[Trial]) -> Table:
 
 
 def _settings(trial: Trial) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in trial.settings.items())
+    return ", ".join(f"{name} {value:.4g}" for name, value in trial.settings.items())
