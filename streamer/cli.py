@@ -90,7 +90,7 @@ class _Explains(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         whole = [
             f"{own}={METHODS[0]}" if own == "--explain" and following not in METHODS else own
-            for own, following in zip(args, [*args[1:], ""], strict=True)
+            for own, following in zip(args, [*args, ""][1:], strict=True)
         ]
         return super().parse_args(ctx, whole)
 

@@ -88,3 +88,12 @@ def test_an_unknown_precision_is_one_line_and_exit_2(tmp_path: Path) -> None:
     result = streamer("annotate", "--precision", "int4", cwd=tmp_path)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "STREAMER_PRECISION" in result.stderr
+
+
+def test_annotate_without_arguments_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamer import annotating
+
+    files: list[object] = []
+    monkeypatch.setattr(annotating, "run", lambda given, settings, show_text: files.append(given) or 0)
+    assert CliRunner().invoke(app, ["annotate"]).exit_code == 0
+    assert files == [[]]
