@@ -11,27 +11,33 @@ from streamer.options import Checkpoint, Precision, load
 
 app = typer.Typer()
 
+Config = Annotated[Path | None, typer.Option(help="Settings, or a recipe of data sets (TOML).")]
+Base = Annotated[str | None, typer.Option(help="BERT to start from: folder, hub name, shipped.")]
+Some = Annotated[str | None, typer.Option(help="entities, assertion, relations, classes: some.")]
+Labels = Annotated[str | None, typer.Option(help="Only these labels, commas between.")]
+TextColumn = Annotated[str | None, typer.Option(help="Of a table: where the text is.")]
+LabelColumn = Annotated[str | None, typer.Option(help="Of a table: where labels are, commas between.")]
+Batch = Annotated[int | None, typer.Option(help="Tokens seen at once.")]
+Seed = Annotated[int | None, typer.Option(help="Of all that is drawn by chance.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")]
 
 
 @app.command()
 def train(
     data: Annotated[Path, typer.Option(help="Labelled texts of your own, or the folder of data sets.")],
-    config: Annotated[Path | None, typer.Option(help="Settings, or a recipe of data sets (TOML).")] = None,
-    base: Annotated[str | None, typer.Option(help="BERT to start from: folder, hub name, shipped.")] = None,
+    config: Config = None,
+    base: Base = None,
     out: Annotated[Path, typer.Option(help="Folder for the run and its checkpoint.")] = Path(
         "runs/checkpoint"
     ),
-    heads: Annotated[str | None, typer.Option(help="entities, assertion, relations, classes: some.")] = None,
-    labels: Annotated[str | None, typer.Option(help="Only these labels, commas between.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Of a table: where the text is.")] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Of a table: where labels are, commas between.")
-    ] = None,
+    heads: Some = None,
+    labels: Labels = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
     epochs: Annotated[float | None, typer.Option(help="Times over the texts, at most.")] = None,
-    batch_tokens: Annotated[int | None, typer.Option(help="Tokens seen at once.")] = None,
+    batch_tokens: Batch = None,
     accumulate: Annotated[int | None, typer.Option(help="Batches that make one step.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is drawn by chance.")] = None,
+    seed: Seed = None,
     no_examples: Annotated[
         bool, typer.Option("--no-examples", help="A report that quotes nothing of your texts.")
     ] = False,
@@ -61,15 +67,13 @@ def search(
     out: Annotated[
         Path, typer.Option(help="Folder for the search, its best settings and checkpoint.")
     ] = Path("runs/search"),
-    config: Annotated[Path | None, typer.Option(help="Settings that stay as they are (TOML).")] = None,
-    base: Annotated[str | None, typer.Option(help="BERT to start from: folder, hub name, shipped.")] = None,
-    heads: Annotated[str | None, typer.Option(help="entities, assertion, relations, classes: some.")] = None,
-    labels: Annotated[str | None, typer.Option(help="Only these labels, commas between.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Of a table: where the text is.")] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Of a table: where labels are, commas between.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is drawn by chance.")] = None,
+    config: Config = None,
+    base: Base = None,
+    heads: Some = None,
+    labels: Labels = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    seed: Seed = None,
 ) -> None:
     """Try rates, batches and lengths on your texts; a search that was stopped goes on."""
     from streamer import searching
@@ -99,8 +103,8 @@ def pretrain(
         bool, typer.Option("--next-sentence", help="Learn also what follows what.")
     ] = False,
     extend: Annotated[int, typer.Option(min=0, help="So many more word pieces first.")] = 0,
-    batch_tokens: Annotated[int | None, typer.Option(help="Tokens seen at once.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is drawn by chance.")] = None,
+    batch_tokens: Batch = None,
+    seed: Seed = None,
 ) -> None:
     """Have a BERT read your raw notes on, guessing hidden words: a base for streamer train."""
     from streamer import pretraining
