@@ -249,7 +249,7 @@ def _settings(path: Path, done: Trained) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "all"
+        return ", ".join(map(str, value)) or "as found"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

@@ -20,7 +20,8 @@ p { margin: .4rem 0 } code { font-size: .92em }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem }
 caption { text-align: left; white-space: nowrap; color: var(--dim); font-size: .85rem; padding-bottom: .3rem }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400 }
-th:first-child { text-align: left; padding-left: 0; max-width: 26rem; overflow-wrap: anywhere }
+th:first-child { text-align: left; padding-left: 0; min-width: 8rem; max-width: 26rem;
+  overflow-wrap: break-word } td { white-space: nowrap } td:only-of-type { white-space: normal }
 th[scope=col] { color: var(--dim); vertical-align: bottom }
 .sum > * { font-weight: 600; border-top: 2px solid var(--line) }
 .confusion td { min-width: 2.8rem; text-align: center; border: 1px solid var(--line) }
