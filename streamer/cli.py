@@ -84,6 +84,24 @@ def stack(
     raise typer.Exit(embedded.run_stack(brokers, folder))
 
 
+@app.command()
+def chaos(
+    rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW]…", help="Numbers; none: all.")] = None,
+    notes: Annotated[int | None, typer.Option(min=50, help="Notes of a row.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed: the same notes, victims and moments.")] = 1,
+    long: Annotated[bool, typer.Option("--long", help="As often as the table says; hours.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the table into this folder.")] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="Only show the rows.")] = False,
+) -> None:
+    """Make faults on purpose: kills, freezes, lost brokers, bad input; is every note accounted for?"""
+    from streamer.chaos import running
+
+    if only_list:
+        running.show_rows()
+        return
+    raise typer.Exit(running.run(rows or [], running.plan(notes, seed, long=long), report))
+
+
 class _Explains(TyperCommand):
     """`--explain` may stand alone: what follows it is a method only if it has the name of one."""
 

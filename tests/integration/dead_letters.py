@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import KafkaAdminClient
 from typer.testing import CliRunner
 
 from streamer import dlq
 from streamer import topics as records
+from streamer.chaos.places import Topics
+from streamer.chaos.processes import Process
 from streamer.errors import NoteError
 from streamer.topics import Headers, Incoming
-from tests.integration.ledger import Topics
-from tests.integration.nodes import Process
 
 SLOWLY = "from streamer import dlq, replay; replay.BATCH_NOTES = 10; dlq.app(['replay', '--all', '--json'])"
 
@@ -104,14 +104,6 @@ def replaying(at: Topics) -> subprocess.Popen[str]:
 
 def note(name: str, text: str = "No fever.") -> bytes:
     return json.dumps({"id": name, "text": text}).encode()
-
-
-def configure(at: Topics, topic: str, name: str, value: str) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=at.bootstrap)
-    try:
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: value})])
-    finally:
-        admin.close()
 
 
 def forget_before(at: Topics, offset: int) -> None:

@@ -11,9 +11,10 @@ from jsonschema import Draft202012Validator
 from kafka import KafkaProducer
 
 from streamer import schemas
+from streamer.chaos.places import Topics, topics
+from streamer.chaos.processes import Node
+from streamer.chaos.reader import Reader, by_document, without_timings
 from streamer.embedded import KafkaCluster, RedisServer
-from tests.integration.ledger import Reader, Topics, by_document, topics, without_timings
-from tests.integration.nodes import Node
 
 CANARY = "Zebulon Quartermain"
 MARKS = ("é", "e\u0301", "😀", "👩\u200d⚕️", "\r\n", "\u200f", "ﷺ", "Å", "\u0000", "\ufeff", "İ", "ß")

@@ -6,10 +6,10 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from streamer import brokers, settings
+from streamer.chaos.places import Topics, topics
 from streamer.embedded import KafkaCluster
 from streamer.errors import SettingError, TopicMissing, WorldError
 from streamer.settings import Settings
-from tests.integration.ledger import Topics, topics
 
 
 def chosen(at: Topics, **more: str) -> Settings:

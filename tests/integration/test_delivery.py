@@ -10,10 +10,11 @@ from pathlib import Path
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
+from streamer.chaos.places import Topics, produce, topics
+from streamer.chaos.processes import Process, echo_workers
+from streamer.chaos.reader import Reader, Seen, by_value
 from streamer.embedded import KafkaCluster
 from tests.fakes import BadName
-from tests.integration.ledger import Reader, Seen, Topics, by_value, produce, topics
-from tests.integration.nodes import Process, echo_workers
 
 KEYS = 97
 

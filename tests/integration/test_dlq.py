@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from streamer import dlq
 from streamer import topics as records
+from streamer.chaos.places import configure, produce, topics
+from streamer.chaos.reader import Reader, by_document
 from streamer.embedded import KafkaCluster
 from streamer.errors import NoteError, SettingError
 from streamer.topics import Headers, Incoming
@@ -21,7 +23,6 @@ from tests.integration.dead_letters import (
     asked,
     call,
     committed,
-    configure,
     dead,
     forget_before,
     ids,
@@ -30,7 +31,6 @@ from tests.integration.dead_letters import (
     replaying,
     worker,
 )
-from tests.integration.ledger import Reader, by_document, produce, topics
 
 CANARY = "Jane-Roe-1931"
 

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from streamer import brokers, cli, permissions, topic_admin
 from streamer import settings as configuration
+from streamer.chaos.places import Topics, topics
 from streamer.checkups import kafka as brokers_looked_at
 from streamer.embedded import KafkaCluster, RedisServer
 from streamer.errors import SettingError, StreamerError
 from streamer.permissions import Permission
 from streamer.settings import Settings
-from tests.integration.ledger import Topics, topics
 from tests.integration.secured import PASSWORD, REDIS_PASSWORD, Secured, redis_with_tls, until
 
 

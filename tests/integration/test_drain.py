@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from streamer.chaos.places import produce, topics
+from streamer.chaos.processes import Node
+from streamer.chaos.reader import Reader, by_document
 from streamer.embedded import KafkaCluster
-from tests.integration.ledger import Reader, by_document, produce, topics
-from tests.integration.nodes import Node
 
 COUNT = 400
 LINES = 12

@@ -17,20 +17,14 @@ from models.checkpoint import Checkpoint, open_checkpoint
 from models.engine import Engine
 from models.reader import Reader as PassageReader
 from models.types import Lane, Passage
+from streamer.chaos.places import produce, topics
+from streamer.chaos.processes import Node
+from streamer.chaos.reader import Reader, by_document, without_timings
 from streamer.embedded import KafkaCluster, RedisServer
 from streamer.pipeline import Destinations, NotePipeline
 from streamer.topics import Incoming
 from tests.fakes import FakeCache, FakeReading
-from tests.integration.ledger import (
-    Reader,
-    assert_each_once_in_order,
-    by_document,
-    produce,
-    short_notes,
-    topics,
-    without_timings,
-)
-from tests.integration.nodes import Node
+from tests.integration.ledger import assert_each_once_in_order, short_notes
 
 COUNT = 20_000
 TOGETHER = 500

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from streamer.chaos.places import produce, topics
+from streamer.chaos.processes import Node
+from streamer.chaos.reader import Reader, by_document
 from streamer.embedded import KafkaCluster
-from tests.integration.ledger import (
-    Reader,
-    assert_each_once_in_order,
-    by_document,
-    produce,
-    short_notes,
-    topics,
-)
-from tests.integration.nodes import Node
+from tests.integration.ledger import assert_each_once_in_order, short_notes
 
 PART = 600
 

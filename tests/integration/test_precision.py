@@ -10,9 +10,10 @@ import pytest
 
 from models.checkpoint import open_checkpoint
 from models.precision import Precision
+from streamer.chaos.places import produce, topics
+from streamer.chaos.processes import Node
+from streamer.chaos.reader import Reader, by_document
 from streamer.embedded import KafkaCluster, RedisServer
-from tests.integration.ledger import Reader, by_document, produce, topics
-from tests.integration.nodes import Node
 
 TEXT = "The patient denies chest pain. Takes aspirin 81 mg daily."
 SECRET = "the secret of this run alone, long enough for a key"

@@ -16,11 +16,11 @@ from kafka import KafkaProducer
 
 from models.types import LANES
 from streamer import topics
+from streamer.chaos import places
+from streamer.chaos.places import Topics
+from streamer.chaos.processes import Node
 from streamer.embedded import KafkaCluster, RedisServer
 from tests.checkpoints import huggingface_folder
-from tests.integration import ledger
-from tests.integration.ledger import Topics
-from tests.integration.nodes import Node
 from tests.integration.prometheus import BINARY, Prometheus
 from tests.monitored import alert_expressions, dashboard_expressions, read_page, without_threshold
 
@@ -34,7 +34,7 @@ needs_prometheus = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def at(kafka: KafkaCluster) -> Topics:
-    return ledger.topics(kafka.bootstrap)
+    return places.topics(kafka.bootstrap)
 
 
 @pytest.fixture(scope="module")

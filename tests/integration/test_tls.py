@@ -23,21 +23,15 @@ import pytest
 from streamer import brokers, topic_admin
 from streamer import settings as configuration
 from streamer.cache import Cache
+from streamer.chaos.places import Topics, produce, topics
+from streamer.chaos.processes import Node
+from streamer.chaos.reader import Reader, by_document
 from streamer.embedded.certificates import Authority
 from streamer.errors import SettingError, WorldError
 from streamer.permissions import needed
 from tests.cache_kit import SECRET, Recorder, passages
 from tests.cache_kit import Reader as CacheReader
-from tests.integration.ledger import (
-    Reader,
-    Topics,
-    assert_each_once_in_order,
-    by_document,
-    produce,
-    short_notes,
-    topics,
-)
-from tests.integration.nodes import Node
+from tests.integration.ledger import assert_each_once_in_order, short_notes
 from tests.integration.secured import PASSWORD, REDIS_PASSWORD, Secured, redis_with_tls
 from tests.test_permissions import shipped_lines
 

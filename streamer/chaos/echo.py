@@ -1,7 +1,7 @@
 """A worker whose pipeline is a random pause: shows the delivery guarantee alone, with no model and no cache.
 
-Run as a program with the service's settings in the environment. `ECHO_PAUSE_MS`: the longest pause;
-`ECHO_POISON`: the value of a note that it fails on.
+`python -m streamer.chaos.echo` with the service's settings in the environment. `ECHO_PAUSE_MS`: the longest
+pause; `ECHO_POISON`: the value of a note that it fails on.
 """
 
 from __future__ import annotations

@@ -1,0 +1,44 @@
+"""Faults of the engine: killed, and frozen."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+
+from streamer.chaos.rows_worker import strike, whole
+from streamer.chaos.trial import Trial
+
+WATCHDOG_S = 60.0
+
+
+def killed(trial: Trial) -> None:
+    """Row 8: SIGKILL under load; its supervisor starts it anew and its notes are read again."""
+    stage, plan = trial.on(trial.bed.main()), trial.bed.plan
+    kills = plan.times(2, 10)
+    deaths = stage.node.log.read_text().count("the engine ended with exit code -9")
+    trial.send(plan.notes)
+    for share in trial.shares(kills):
+        trial.wait_for(share * plan.notes)
+        strike(trial, "engine", signal.SIGKILL)
+    trial.wait_for_all()
+    deaths = stage.node.log.read_text().count("the engine ended with exit code -9") - deaths
+    trial.require(deaths == kills, f"{deaths} of {kills} kills struck")
+    whole(trial)
+
+
+def frozen(trial: Trial) -> None:
+    """Row 9: SIGSTOP; whoever says nothing for 20 s is ended by the watchdog and started anew."""
+    stage, count = trial.on(trial.bed.main()), trial.bed.plan.notes
+    trial.send(count)
+    trial.wait_for(count * 0.2)
+    engine = strike(trial, "engine", signal.SIGSTOP)
+    trial.require(trial.seen < count, "it was over before the freeze: give it more --notes")
+    try:
+        took = trial.until(lambda: engine not in stage.node.of("engine"), WATCHDOG_S, "the watchdog ends it")
+        trial.remarks.append(f"ended by the watchdog after {took:.0f} s")
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(engine, signal.SIGCONT)
+    trial.wait_for_all()
+    whole(trial)

@@ -1,0 +1,84 @@
+"""Faults of workers: killed, told to stop, frozen, added and removed, in the middle of work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+from streamer.chaos.trial import Trial
+
+BACK_S = 120.0
+"""A process that died must be there again within."""
+DRAIN_S = 10.0
+
+
+def killed(trial: Trial) -> None:
+    """Row 1: one worker of two at a time, SIGKILL, at random moments."""
+    stage, plan = trial.on(trial.bed.main()), trial.bed.plan
+    count, kills = plan.times(plan.notes, 10 * plan.notes), plan.times(3, 10)
+    deaths = stage.node.log.read_text().count("ended with exit code -9")
+    trial.send(count)
+    for share in trial.shares(kills):
+        trial.wait_for(share * count)
+        strike(trial, "worker", signal.SIGKILL)
+    trial.wait_for_all()
+    deaths = stage.node.log.read_text().count("ended with exit code -9") - deaths
+    trial.require(deaths == kills, f"{deaths} of {kills} kills struck")
+    whole(trial)
+
+
+def told_to_stop(trial: Trial) -> None:
+    """Row 2: SIGTERM to the node in mid-batch; a new start goes on where it left off."""
+    stage, count = trial.on(trial.bed.main()), trial.bed.plan.notes
+    trial.send(count)
+    trial.wait_for(count * 0.1)
+    trial.fault()
+    began = time.monotonic()
+    stage.node.signal(signal.SIGTERM)
+    code = stage.node.wait(trial.patience(60))
+    took = time.monotonic() - began
+    trial.require(code == 0, f"exit code {code}")
+    trial.require(took <= DRAIN_S, f"drained in {took:.1f} s, not {DRAIN_S:.0f}")
+    trial.require(trial.seen < count, "it was over before it was told to stop: give it more --notes")
+    trial.remarks.append(f"drained in {took:.1f} s with {count - trial.seen} notes left, exit code {code}")
+    stage.node.start()
+    whole(trial)
+    trial.wait_for_all()
+
+
+def frozen(trial: Trial) -> None:
+    """Row 3: SIGSTOP past the session timeout, then SIGCONT: what it still holds must not be published."""
+    stage, count = trial.on(trial.bed.main()), trial.bed.plan.notes
+    ends = stage.node.log.read_text().count("ended with exit code 1;")
+    trial.send(count)
+    trial.wait_for(count * 0.1)
+    zombie = strike(trial, "worker", signal.SIGSTOP)
+    trial.require(trial.seen < count, "it was over before the freeze: give it more --notes")
+    try:
+        trial.wait_for(count)  # the other one has taken all partitions over
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(zombie, signal.SIGCONT)
+    trial.until(lambda: zombie not in stage.node.of("worker"), 60, "the zombie ends")
+    trial.wait_for_all(quiet_s=5.0)
+    ends = stage.node.log.read_text().count("ended with exit code 1;") - ends
+    trial.require(ends == 1, "the zombie did not end with exit code 1")
+    trial.remarks.append("its commit was refused, exit code 1")
+    whole(trial)
+
+
+def strike(trial: Trial, half: str, number: signal.Signals) -> int:
+    """A signal to the engine or to a random worker, which may just be on its way back; gives its id."""
+    node = trial.stage.node
+    trial.until(lambda: node.ready and bool(node.of(half)), BACK_S, f"the {half} is there to be struck")
+    victim = trial.chance.choice(node.of(half))
+    trial.fault()
+    os.kill(victim, number)
+    return victim
+
+
+def whole(trial: Trial) -> None:
+    """Returns when the node is ready again: the next row finds it as it was."""
+    trial.until(lambda: trial.stage.node.ready, BACK_S, "the node is ready again")

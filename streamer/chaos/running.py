@@ -1,0 +1,206 @@
+"""Rows, one after another, each bounded in time; a live table while they run, a report at the end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from streamer import logs
+from streamer.chaos import canaries
+from streamer.chaos import report as reports
+from streamer.chaos.bed import LONG_NOTES, SHORT_NOTES, Bed, Plan
+from streamer.chaos.report import Report, Result
+from streamer.chaos.rows import LONG_S, ROWS, SHORT_S, Row, chosen
+from streamer.chaos.trial import Trial
+from streamer.embedded.progress import shown_download
+from streamer.errors import StreamerError
+from streamer.topics import VERSION
+
+GRACE_S = 60.0
+"""After a row's time all its processes are killed, should something wait for them without end."""
+TESTS = Path(__file__).parents[2] / "tests"
+
+Tell = Callable[[str], None]
+
+
+def run(numbers: list[str], plan: Plan, folder: Path | None = None) -> int:
+    """Runs rows, shows and writes the table; 0 only if every row that ran holds."""
+    console = Console()
+    console.print("[bold]Streamer[/] — faults made on purpose; synthetic notes only\n")
+    report = new_report(plan)
+    with _shown(console, report) as tell:
+        run_rows(chosen(numbers), plan, report, tell)
+    for own in report.results:
+        if own.said:
+            console.print(f"[{reports.COLOURS[own.verdict]}]{own.row:>3}[/] {own.said}", highlight=False)
+    console.print(f"\n[bold]{report.summary}[/]; seed {plan.seed}")
+    if folder is not None:
+        report.write(folder)
+        console.print(f"written: {folder}/chaos.md, chaos.json, chaos.html")
+    return 0 if report.holds else 1
+
+
+def plan(notes: int | None, seed: int, *, long: bool) -> Plan:
+    """`notes` None: as many as the form has."""
+    return Plan(notes or (LONG_NOTES if long else SHORT_NOTES), seed, long)
+
+
+def show_rows() -> None:
+    """Every row, how it is run, and when it passes."""
+    table = Table("#", "fault or input", "passes when", "with", box=None, pad_edge=False)
+    for row in ROWS:
+        how = "servers" if row.run else "tests" if row.tests else "not run"
+        table.add_row(row.number, row.what, row.passes_when, how + (", --long only" if row.long_only else ""))
+    Console().print(table)
+
+
+def new_report(plan: Plan) -> Report:
+    cores = len(os.sched_getaffinity(0))
+    machine = f"{cores} cores of {_processor()}, Python {platform.python_version()}"
+    command = "streamer " + " ".join(sys.argv[1:]) if sys.argv[1:2] == ["chaos"] else "streamer chaos"
+    moment = datetime.now(UTC).isoformat(timespec="minutes")
+    return Report(command, plan.seed, machine, VERSION, moment)
+
+
+def run_rows(rows: Sequence[Row], plan: Plan, report: Report, tell: Tell) -> None:
+    """Enters a result a row into the report. Raises WorldError where the servers cannot be had."""
+    served = [row for row in rows if row.run is not None and (plan.long or not row.long_only)]
+    with _bed(plan, tell, needed=bool(served)) as bed:
+        for row in rows:
+            tell(f"{row.number}: {row.what}")
+            if row in served and bed is not None:
+                report.results.append(run_row(row, bed))
+            else:
+                report.results.append(without_servers(row))
+
+
+def run_row(row: Row, bed: Bed) -> Result:
+    """Whatever goes wrong is a row that does not hold, and what it ran on is not used again."""
+    assert row.run is not None
+    limit = LONG_S if bed.plan.long else SHORT_S
+    trial = Trial(bed, f"{int(row.number):02d}", limit)
+    began = time.monotonic()
+    killer = threading.Timer(limit + GRACE_S, bed.kill)
+    killer.daemon = True
+    killer.start()
+    try:
+        with trial.watched():
+            row.run(trial)
+    except StreamerError as error:
+        trial.complaints.append(str(error))
+    except Exception as error:  # of a client, of a server that is not there
+        trial.complaints.append(f"broke off: {logs.place(error)}")
+    finally:
+        killer.cancel()
+    seconds = time.monotonic() - began
+    result = _result(row, trial, seconds)
+    if trial.staged is not None and (
+        result.verdict == "does not hold" or trial.staged.name.startswith("row")
+    ):
+        bed.drop(trial.staged.name)
+    return result
+
+
+def _result(row: Row, trial: Trial, seconds: float) -> Result:
+    if trial.staged is None:
+        return Result(row.number, row.what, "does not hold", "; ".join(trial.complaints), seconds=seconds)
+    sums = trial.account()
+    left = canaries.sweep(trial.bed.left_behind(trial.staged))
+    wrong = [*trial.complaints, *sums.faults, *dict.fromkeys(left)]
+    return Result(
+        row.number,
+        row.what,
+        "does not hold" if wrong else "holds",
+        "; ".join([*wrong, *trial.remarks]),
+        sums.notes,
+        sums.lost,
+        sums.duplicates,
+        sums.dead_letters,
+        sums.order_kept,
+        sums.compared,
+        sums.unequal,
+        trial.recovery_s,
+        trial.peak_mb or None,
+        seconds,
+    )
+
+
+def without_servers(row: Row) -> Result:
+    """A row of unit tests, run where the tests are; or one that is not run, and why."""
+    if not row.tests:
+        said = row.why_not or "only with --long"
+        return Result(row.number, row.what, "not run", said)
+    names = ", ".join(f"tests/{name}" for name in row.tests)
+    files = [TESTS / name.partition("::")[0] for name in row.tests]
+    if not all(file.is_file() for file in files):
+        return Result(row.number, row.what, "not run", f"unit: see {names} of the repository")
+    began = time.monotonic()
+    command = [sys.executable, "-m", "pytest", "-q", *(str(TESTS / name) for name in row.tests)]
+    done = subprocess.run(
+        command, cwd=TESTS.parent, capture_output=True, text=True, check=False, timeout=LONG_S
+    )
+    verdict: reports.Verdict = "holds" if done.returncode == 0 else "does not hold"
+    last = done.stdout.strip().rpartition("\n")[2]
+    return Result(row.number, row.what, verdict, f"{names}: {last}", seconds=time.monotonic() - began)
+
+
+@contextmanager
+def _bed(plan: Plan, tell: Tell, needed: bool) -> Iterator[Bed | None]:
+    if not needed:
+        yield None
+        return
+    tell("starting Kafka and Redis (the first time their jars are fetched)")
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name,
+        shown_download(tell) as download,
+        Bed(Path(name), plan, download) as bed,
+    ):
+        yield bed
+
+
+@contextmanager
+def _shown(console: Console, report: Report) -> Iterator[Tell]:
+    """A table that grows; where there is no terminal, a line a row."""
+    if not console.is_terminal:
+        printed = 0
+
+        def tell_plainly(doing: str) -> None:
+            nonlocal printed
+            for own in report.results[printed:]:
+                console.print(" ".join(cell for cell in own.cells[:3]), highlight=False, soft_wrap=True)
+            printed = len(report.results)
+            console.print(f"  {doing} …", highlight=False, soft_wrap=True)
+
+        yield tell_plainly
+        console.print(reports.table(report.results))
+        return
+    with Live(console=console, refresh_per_second=4) as live:
+
+        def tell(doing: str) -> None:
+            shown = reports.table(report.results)
+            shown.add_row("", f"[dim]{doing} …[/]")
+            live.update(shown)
+
+        yield tell
+        live.update(reports.table(report.results))
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
