@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.corpora.folders import read_all
+from models.corpora.phee import ARGUMENTS
 from models.corpora.scheme import (
     ANYTHING,
     CATEGORIES,
@@ -88,7 +89,7 @@ def test_phee_names_arguments_and_judges_effects(documents: Documents) -> None:
     assert said(document, document.spans) == [
         ("Warfarin", "MEDICATION"), ("severe", "SEVERITY"), ("man", "SEX")
     ]  # fmt: skip
-    assert document.covered == set()
+    assert document.covered == ARGUMENTS
     assert said(document, document.judged) == [("bleeding", "?")]
     assert pinned(document.judged[0].axes) == ["neutralPossible/positivePossible", "subject"]
     (negated,) = documents["phee", "78"]

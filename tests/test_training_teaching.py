@@ -57,6 +57,23 @@ def test_each_token_has_the_mean_of_what_the_teachers_find_probable(folder: Path
     assert seen[-1][0] == seen[-1][1] > 0
 
 
+def test_teachers_do_not_speak_of_what_labels_forbid(folder: Path) -> None:
+    prepared = learned.preparer(folder)
+    examples = prepared.prepare([LABELLED])
+    tables = {layer: sets.table() for layer, sets in prepared.sets.items()}
+    teachers = [teacher(folder, 0)]
+    (free,), (kept,) = (
+        taught(examples, teachers, learned.special(folder), 60, tables=given) for given in ({}, tables)
+    )
+    tags = examples[0].tags["entities"]
+    allowed = tables["entities"].numpy()[tags]
+    assert (free.soft["entities"][~allowed] > 0).any()
+    assert (kept.soft["entities"][~allowed] == 0).all()
+    assert np.allclose(kept.soft["entities"].sum(1), 1, atol=2e-3)
+    within = free.soft["entities"].astype(float) * allowed
+    assert np.allclose(kept.soft["entities"], within / within.sum(1, keepdims=True), atol=2e-3)
+
+
 def test_a_batch_carries_them_and_the_nearest_student_costs_least(folder: Path) -> None:
     own = teacher(folder, 0)
     special = learned.special(folder)

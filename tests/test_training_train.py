@@ -139,7 +139,7 @@ def test_what_int8_loses_is_in_the_manifest(
     measured = precisions.run(folder, place / "data", everything)
     assert open_checkpoint(folder).precisions == measured
     assert -100 <= measured["int8"]["f1_loss"] <= 100
-    assert measured["int8"]["on"].startswith("19 entities of the documents of bc5cdr, maccrobat")
+    assert measured["int8"]["on"].startswith("21 entities of the documents of bc5cdr, maccrobat, phee")
 
 
 def test_evaluation_counts_every_corpus(place: Path, finished: tuple[Path, list[Progress]]) -> None:

@@ -28,13 +28,16 @@ PHEE = {
     ("Treatment", "Freq"): frozenset({"FREQUENCY"}), ("Treatment", "Duration"): frozenset({"DURATION"}),
     ("Subject", "Age"): frozenset({"AGE"}), ("Subject", "Gender"): frozenset({"SEX"}),
 }  # fmt: skip
+ARGUMENTS = frozenset({"DOSAGE", "ROUTE", "FREQUENCY", "DURATION", "AGE", "SEX", "SEVERITY"})
+"""What a sentence says of these is nearly always an argument: elsewhere in it there are none. Were that left
+open, nothing would keep a model from seeing them in any word of such sentences."""
 OF_DRUG = {"Dosage": "DOSAGE_OF", "Route": "ROUTE_OF", "Freq": "FREQUENCY_OF", "Duration": "DURATION_OF"}
 """Parts of a treatment that are said of its drugs."""
 
 
 def read_phee(folder: Path) -> Iterator[Document]:
-    """PHEE v1. Events name only their own arguments: nothing is said of other entities. The layer of
-    events is labelled completely: a drug or effect that is no argument is in no event."""
+    """PHEE v1. Events name only their own arguments: nothing is said of other drugs and problems. The layer
+    of events is labelled completely: a drug or effect that is no argument is in no event."""
     for path in sorted(folder.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             yield _document(json.loads(line))
@@ -57,6 +60,7 @@ def _document(row: Mapping[str, Any]) -> Document:
         row["id"].partition("_")[0],
         row["context"],
         without_overlaps(spans),
+        covered=ARGUMENTS,
         judged=tuple(judged),
         layers={"events": Layer(without_overlaps(events), frozenset(EVENTS))},
         relations=tuple(relations),

@@ -210,7 +210,7 @@ def _tagged(
             continue
         tags[first] = sets.number(begin=span.allowed)
         tags[first + 1 : stop] = sets.number(inside=span.allowed)
-        if stop < len(tags) and not covered:
+        if stop < len(tags) and span.allowed & rest:
             tags[stop] = sets.number(rest, rest - span.allowed, outside=True)
     return tags
 

@@ -126,7 +126,9 @@ class Kitchen:
             model.load_state_dict(teachers[0].state_dict())
             for name, examples in material.examples.items():
                 if name in self._texts.unlabelled or any(own.tags for own in examples):
-                    own = taught(examples, teachers, material.special, config.window - 2)
+                    own = taught(
+                        examples, teachers, material.special, config.window - 2, tables=material.tables
+                    )
                     material.examples[name] = own
         stage = state.stem.replace("-", " ")
         train(model, Loop(material, config, state), lambda step: on_progress(replace(step, stage=stage)))

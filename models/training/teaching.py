@@ -7,20 +7,25 @@ of several sentences, as the engine would see them.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from types import MappingProxyType
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from models.heads.entities import Entities
 from models.training.batch import Special, collate
-from models.training.examples import Example
+from models.training.examples import Example, Ints
 from models.training.model import Model
 from models.training.windows import Window, passages
 
 TOKENS = 4096
+LEAST = 1e-3
+"""Below this, what teachers find probable within the labels says nothing."""
 
 
 def taught(
@@ -29,8 +34,13 @@ def taught(
     special: Special,
     limit: int,
     on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+    tables: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> list[Example]:
-    """The examples with what the teachers say of every token, in every layer. `limit`: tokens of a window."""
+    """The examples with what the teachers say of every token, in every layer. `limit`: tokens of a window.
+
+    `tables`: by layer, the tag sets that the examples' tags number; where a label forbids a tag, teachers
+    do not speak of it.
+    """
     found = [
         replace(
             own,
@@ -48,7 +58,21 @@ def taught(
         _tell(batch, teachers, special)
         done += len(batch)
         on_progress(done, len(windows))
+    for own in found:
+        for layer, tags in own.tags.items():
+            if layer in tables:
+                _keep_to(own.soft[layer], tags, tables[layer].numpy())
     return found
+
+
+def _keep_to(soft: NDArray[np.float16], tags: Ints, table: NDArray[np.bool_]) -> None:
+    """`soft` [tokens, tags] within what the labels allow; all of it where teachers see nothing of that."""
+    known = np.flatnonzero(tags >= 0)
+    allowed = table[tags[known]]
+    kept = soft[known].astype(np.float32) * allowed
+    nothing = kept.sum(1, keepdims=True) < LEAST
+    kept = np.where(nothing, allowed, kept)
+    soft[known] = kept / kept.sum(1, keepdims=True)
 
 
 def _batches(windows: Sequence[Window]) -> list[list[Window]]:
