@@ -24,13 +24,15 @@ OFF = frozenset({EMBEDDING})
 @dataclass(frozen=True)
 class Finish:
     """`linker`: None gives no codes. `thresholds`: None looks for no identifiers. `heads`: what is listed.
-    `affirmed`: relations whose source is there: what is denied is no effect of anything."""
+    `affirmed`: relations whose source is there: what is denied is no effect of anything. `dependent`:
+    categories of what is only something in a relation."""
 
     tasks: tuple[Task, ...] = ()
     linker: Linker | None = None
     thresholds: Mapping[str, float] | None = None
     heads: tuple[str, ...] = ()
     affirmed: frozenset[str] = frozenset()
+    dependent: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -51,8 +53,12 @@ class Finish:
         chosen = None if not phi else read_thresholds(thresholds) if thresholds else shipped_thresholds()
         names = [str(head["name"]) for head in checkpoint.heads]
         affirmed = frozenset(name for head in checkpoint.heads for name in head.get("affirmed", ()))
+        relates = any(head["kind"] == "relations" for head in checkpoint.heads)
+        dependent = frozenset(
+            name for head in checkpoint.heads if relates for name in head.get("dependent", ())
+        )
         listed = (*names, LINKS) if linker else tuple(names)
-        return cls(checkpoint.tasks, linker, chosen, listed, affirmed)
+        return cls(checkpoint.tasks, linker, chosen, listed, affirmed, dependent)
 
     def identity(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline that a record names: its fingerprint is that of all that made the record."""

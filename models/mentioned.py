@@ -1,7 +1,8 @@
 """Mentions of passages → a note's entities, with codes and relations between them. Pure.
 
 Duplicates: of overlapping mentions of one category stays the most confident, then the longer, then the first.
-Mentions of different categories may overlap; all stay. A relation with a mention that does not stay is none.
+Mentions of different categories may overlap; all stay. A relation with a mention that does not stay is none,
+and what is only something in a relation (an effect is one of a drug) does not stay without.
 """
 
 from __future__ import annotations
@@ -103,15 +104,14 @@ def entities_and_relations(
             if not 0 <= mention.span.start < mention.span.end <= len(passage.text):
                 raise AssertionError("this is a bug: a mention lies outside its passage")
             own[number] = _entity(whose, passage, mention, rules[passage.section], next(links))
-        entities += own.values()
-        for tie in found.ties:
-            if tie.source in own and tie.target in own:
-                source, target = own[tie.source], own[tie.target]
-                if source.assertion.certainty == "negative" and tie.category in whose.finish.affirmed:
-                    continue
-                relations.append(
-                    (source.span, _relation(whose, tie.category, source, target, tie.confidence))
-                )
+        ties = [tie for tie in found.ties if tie.source in own and tie.target in own]
+        tied = {end for tie in ties for end in (tie.source, tie.target)}
+        entities += [e for n, e in own.items() if n in tied or e.category not in whose.finish.dependent]
+        for tie in ties:
+            source, target = own[tie.source], own[tie.target]
+            if source.assertion.certainty == "negative" and tie.category in whose.finish.affirmed:
+                continue
+            relations.append((source.span, _relation(whose, tie.category, source, target, tie.confidence)))
     entities.sort(key=lambda entity: (entity.span.start, entity.span.end, entity.category))
     relations.sort(key=lambda pair: (pair[0], pair[1].category, pair[1].target))
     return tuple(entities), tuple(relation for _, relation in relations)

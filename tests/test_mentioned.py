@@ -54,6 +54,22 @@ def test_what_is_denied_is_no_effect_of_anything() -> None:
     assert len(read(Note(id="n", text=TEXT), lambda _: found(*every, ties=ties)).relations) == 2
 
 
+def test_what_is_only_something_in_a_relation_does_not_stay_without() -> None:
+    every = (*mentions(), mention(24, 40, "EFFECT"), mention(0, 4, "EFFECT"))
+    denied = mention(24, 40, "EFFECT", assertion=("negative", "none", "subject", "current"))
+    finish = Finish(affirmed=frozenset({"EFFECT_OF"}), dependent=frozenset({"EFFECT"}))
+
+    def effects(*own: Mention, ties: tuple[Tie, ...]) -> list[str]:
+        record = read(Note(id="n", text=TEXT), lambda _: found(*own, ties=ties), finish=finish)
+        return [entity.text for entity in record.entities if entity.category == "EFFECT"]
+
+    assert effects(*every, ties=()) == []
+    assert effects(*every, ties=(Tie("EFFECT_OF", 3, 1, 0.9),)) == [TEXT[24:40]]
+    assert effects(*mentions(), denied, ties=(Tie("EFFECT_OF", 3, 1, 0.9),)) == [TEXT[24:40]]
+    without = (*every, mention(7, 13, "MEDICATION", 0.1))
+    assert effects(*without, ties=(Tie("EFFECT_OF", 3, 5, 0.9),)) == []
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=8), st.integers(0, 5))
 def test_every_end_of_a_relation_is_an_entity_of_the_record(pairs: list[tuple[int, int]], count: int) -> None:
     every = [mention(n * 3, n * 3 + 4, "AB"[n % 2]) for n in range(count)]

@@ -28,6 +28,8 @@ AFFIRMED = {"ADVERSE_EFFECT_OF"}
 """Relations whose source must not be denied."""
 SILENT = {"events": ["DRUG"]}
 """By layer, categories that help to learn and are not reported: the drugs of events are medications."""
+DEPENDENT = {"events": ["EFFECT"]}
+"""By layer, categories that are reported where a relation has them: an effect is one of a drug."""
 
 
 def export(
@@ -101,6 +103,7 @@ def _heads(model: Model, scheme: Scheme) -> Iterator[dict[str, Any]]:
         if isinstance(head, Entities):
             settings |= {"kind": "entities", "layer": name, "categories": list(head.categories)}
             settings |= {"silent": SILENT[name]} if name in SILENT else {}
+            settings |= {"dependent": DEPENDENT[name]} if name in DEPENDENT else {}
         elif isinstance(head, Assertion):
             settings |= {"kind": "assertion", "hidden": head.mix.in_features}
         elif isinstance(head, Relations):
