@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 REFUSED = 2
-"""Exit code of a wrong call or setting: another start would not help."""
+"""Exit code of a wrong call or setting: another first start would not help."""
 _UNTIL_PARENT_DIES = (
     "import ctypes, os, sys; "
     "ctypes.CDLL(None).prctl(1, int(sys.argv[1])); "  # PR_SET_PDEATHSIG; outlives exec
@@ -49,6 +49,8 @@ class Child:
         self.job = job
         self.starts = 0
         self.was_ready = False
+        self.served = False
+        """Was ready in any of its lives: what is refused since then (a topic that went) can be mended."""
         self.exit_code: int | None = None
         self._ready_file = ready_file
         self._ended = ended
@@ -64,7 +66,7 @@ class Child:
     def ready(self) -> bool:
         pid = self.pid
         ready = pid is not None and self._ready_file(pid).exists()
-        self.was_ready = self.was_ready or ready
+        self.was_ready, self.served = self.was_ready or ready, self.served or ready
         return ready
 
     async def keep(self) -> int:
@@ -99,7 +101,7 @@ class Child:
             await process.wait()
 
     def _over(self, code: int) -> bool:
-        return self._stopping or (code == REFUSED and not self.was_ready)
+        return self._stopping or (code == REFUSED and not self.served)
 
     async def _live(self) -> int:
         self.starts += 1

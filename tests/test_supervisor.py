@@ -88,6 +88,21 @@ async def test_a_first_start_that_is_refused_is_not_repeated(tmp_path: Path) -> 
     assert own.starts == 1
 
 
+async def test_one_that_served_and_is_refused_later_is_started_until_that_is_mended(tmp_path: Path) -> None:
+    """As when its topic was deleted meanwhile."""
+    script = NEEDS + "been = os.path.exists(sys.argv[1] + '/been'); been and sys.exit(2); "
+    own = child(script + "open(sys.argv[1] + '/been', 'w').close(); " + SAYS_SO + "signal.pause()", tmp_path)
+    keeping = asyncio.create_task(own.keep())
+    await until(lambda: own.ready)
+    assert own.pid
+    os.kill(own.pid, signal.SIGKILL)
+    await until(lambda: own.starts >= 3)
+    assert own.exit_code == 2
+    assert not keeping.done()
+    await own.stop(5)
+    await keeping
+
+
 async def test_one_that_crashes_at_its_start_is_tried_ever_more_seldom(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
