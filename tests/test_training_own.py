@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models.annotator import Annotator
-from models.checkpoint import open_checkpoint
+from models.checkpoint import Checkpoint, open_checkpoint
 from models.corpora.own import Own, read_own
 from models.errors import CheckpointError
 from models.training import own_recipe
@@ -119,6 +120,16 @@ def test_a_folder_of_another_run_is_not_gone_on_with(
 ) -> None:
     with pytest.raises(CheckpointError, match="holds a run on other texts or settings"):
         train_own(own, place / "run", recipe.changed(seed=2))
+    assert train_own(own, place / "run", recipe).figures == done.figures
+
+
+def test_a_run_goes_on_when_the_program_has_changed(
+    place: Path, own: Own, recipe: OwnRecipe, done: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def newer(path: str) -> Checkpoint:
+        return replace(open_checkpoint(path), fingerprint="of other code")
+
+    monkeypatch.setattr("models.training.own.open_checkpoint", newer)
     assert train_own(own, place / "run", recipe).figures == done.figures
 
 

@@ -111,7 +111,7 @@ def digest_of(own: Own) -> bytes:
 
 def _begin(folder: Path, recipe: OwnRecipe, start: Checkpoint, own: Own) -> None:
     """Note down what the weights will follow from; refuse to go on with what follows from something else."""
-    settings = msgspec.json.encode([msgspec.to_builtins(recipe), start.fingerprint])
+    settings = msgspec.json.encode([msgspec.to_builtins(recipe), start.weights_sha])
     digest = hashlib.sha256(settings + digest_of(own)).hexdigest()
     told = {"digest": digest, "base": _whence(start, recipe.base)}
     told |= {"recipe": msgspec.to_builtins(recipe)}
