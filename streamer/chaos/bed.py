@@ -6,7 +6,7 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -157,6 +157,18 @@ class Bed:
         folder.mkdir(exist_ok=True)
         stage.processes += [echo_worker(at, folder, f"{name}-{n}", **more) for n in range(count)]
         return stage
+
+    def one_more(self, stage: Stage, **more: str) -> Process:
+        """Another worker like those of `echoes`."""
+        name = f"{stage.name}-{len(stage.processes)}"
+        stage.processes.append(echo_worker(stage.at, self.folder / stage.name, name, **more))
+        return stage.processes[-1]
+
+    def read_anew(self, stage: Stage, prepare: Callable[[], None]) -> None:
+        """Another reader, from the beginning: topics were taken away meanwhile. `prepare` makes them."""
+        stage.reader.__exit__()
+        prepare()
+        stage.reader = self._reader(stage.at)
 
     def _node(self, name: str, on: KafkaCluster, own: KafkaCluster | None, **more: str) -> Stage:
         if name in self._stages:

@@ -178,8 +178,10 @@ def echo_workers(at: Topics, count: int, folder: Path, **more: str) -> Iterator[
 
 
 def echo_worker(at: Topics, folder: Path, name: str, **more: str) -> Process:
-    pause = more.pop("pause_ms", "20")
+    """One of them; it fails on a note whose value is `poison`."""
+    stand_in = {"ECHO_POISON": more.pop("poison")} if "poison" in more else {}
+    stand_in["ECHO_PAUSE_MS"] = more.pop("pause_ms", "20")
     state = folder / "state"
     state.mkdir(exist_ok=True)
-    environment = at.environment(state_dir=str(state), **more) | {"ECHO_PAUSE_MS": pause}
+    environment = at.environment(state_dir=str(state), **more) | stand_in
     return Process([sys.executable, "-m", "streamer.chaos.echo"], environment, folder / f"{name}.log")

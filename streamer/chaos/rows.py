@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streamer.chaos import rows_engine, rows_worker
+from streamer.chaos import (
+    rows_brokers,
+    rows_cache,
+    rows_engine,
+    rows_load,
+    rows_notes,
+    rows_topics,
+    rows_worker,
+)
 from streamer.chaos.trial import Trial
 from streamer.errors import SettingError
 
@@ -24,7 +32,6 @@ class Row:
     tests: tuple[str, ...] = ()
     long_only: bool = False
     why_not: str = ""
-    settle_s: float = SHORT_S
 
 
 ROWS = (
@@ -33,8 +40,59 @@ ROWS = (
         rows_worker.told_to_stop),
     Row("3", "worker frozen past the session timeout, then woken", "its commit is refused, it exits non-zero",
         rows_worker.frozen),
+    Row("4", "workers added and removed every 5 s", "none lost; no partition idle > 30 s",
+        rows_worker.come_and_go),
+    Row("5", "partition leader killed, hard and clean, three brokers", "none lost; output again ≤ 60 s",
+        rows_brokers.leaders_killed),
+    Row("6", "transaction coordinator killed, three brokers", "whole or not at all: none lost, none doubled",
+        rows_brokers.coordinator_killed),
+    Row("7", "all three brokers killed", "no exit, none lost; output again ≤ 30 s after their return",
+        rows_brokers.all_down),
     Row("8", "engine SIGKILL under load", "restarted, none lost, none dead-lettered", rows_engine.killed),
     Row("9", "engine frozen", "the watchdog ends it, its notes are read again", rows_engine.frozen),
+    Row("10", "output topic gone", "not ready, counted, offsets stay; none lost once it is back",
+        rows_topics.output_gone),
+    Row("11", "record larger than the topic takes", "dead letter output-too-large; neighbours unharmed",
+        rows_notes.large_output),
+    Row("12", "dead-letter topic gone", "stops consuming, none lost", rows_topics.dead_letters_gone),
+    Row("13", "unforeseen exception in the pipeline", "exits ≤ 5 s; none lost after a restart",
+        rows_worker.unforeseen),
+    Row("14", "Redis killed, hung, emptied, full, lying", "records as without it; breaker opens and closes",
+        rows_cache.faulty),
+    Row("15", "another passage's value under a key of the cache", "a counted miss, never emitted",
+        tests=("test_cache.py::test_a_value_of_another_passage_under_this_key_is_a_counted_miss",
+               "test_sealing.py")),
+    Row("16", "device out of memory (injected)", "batch halves; alone: device-out-of-memory",
+        tests=("test_engine_faults.py",)),
+    Row("17", "NaN or Inf from the model", "model-non-finite, never emitted",
+        tests=("test_engine_faults.py::test_a_number_that_is_none_is_the_fault_of_its_passage_alone",)),
+    Row("18", "a producer much faster than the worker", "memory ≤ start + 200 MB, session kept, none lost",
+        rows_load.flooded),
+    Row("19", "malformed messages, a tombstone", "one dead letter each of the exact reason",
+        rows_notes.malformed),
+    Row("20", "characters of every kind", "text[start:end] == entity.text",
+        tests=("test_assemble.py::test_every_entity_is_the_text_at_its_span",
+               "test_assemble.py::test_a_record_survives_json_and_its_spans_count_code_points")),
+    Row("21", "notes of every length", "no entity lost at a seam",
+        tests=("test_passages.py::test_passages_cover_every_visible_character_once", "test_windows.py")),
+    Row("22", "JSON deep, wide, doubled, long-numbered", "defined, linear in time",
+        tests=("test_formats.py",)),
+    Row("23", "record of 20 MB; 1,000 headers of 1 KB", "too-large, by reference; those behind are read",
+        rows_notes.huge),
+    Row("24", "clocks and timestamps that lie", "latency ≥ 0, order unaffected",
+        tests=("test_metrics.py::test_latency_clamps_at_zero_when_clocks_disagree",)),
+    Row("25", "wrong settings", "exit 2, one line, no secret", tests=("test_settings.py", "test_cli.py")),
+    Row("26", "checkpoint missing, truncated, changed, a pickle", "refuses to start",
+        tests=("test_checkpoint.py",)),
+    Row("27", "old worker, new worker and back, in mid-stream", "old readers read on; cache keys differ",
+        why_not="there is one version so far; that findings of another fingerprint are not seen: "
+                "tests/test_cache.py::test_other_fingerprints_and_secrets_see_nothing_and_an_old_secret_is_still_read"),
+    Row("28", "a scraper that never finishes, and a quick one", "throughput changes by ≤ 2 %",
+        rows_load.scraped, long_only=True),
+    Row("29", "dead letters replayed after a mend, twice", "each id once; the second adds none",
+        rows_notes.replayed),
+    Row("30", "soak: random faults of these", "none lost, memory slope < 1 MB/h, open files constant",
+        rows_load.soaked, long_only=True),
 )  # fmt: skip
 
 

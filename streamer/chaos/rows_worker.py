@@ -7,11 +7,13 @@ import signal
 import time
 from contextlib import suppress
 
+from streamer.chaos import notes
+from streamer.chaos.account import idle_partition
 from streamer.chaos.trial import Trial
 
 BACK_S = 120.0
 """A process that died must be there again within."""
-DRAIN_S = 10.0
+DRAIN_S, FAIL_S, IDLE_S = 10.0, 5.0, 30.0
 
 
 def killed(trial: Trial) -> None:
@@ -82,3 +84,74 @@ def strike(trial: Trial, half: str, number: signal.Signals) -> int:
 def whole(trial: Trial) -> None:
     """Returns when the node is ready again: the next row finds it as it was."""
     trial.until(lambda: trial.stage.node.ready, BACK_S, "the node is ready again")
+
+
+def strike_all(trial: Trial, half: str) -> None:
+    """SIGKILL to all of them; returns when the node is ready with others."""
+    node = trial.stage.node
+    before = node.of(half)
+    for victim in before:
+        os.kill(victim, signal.SIGKILL)
+    trial.until(
+        lambda: node.ready and bool(node.of(half)) and not set(node.of(half)) & set(before),
+        BACK_S,
+        f"a new {half} is ready",
+    )
+
+
+# --- on workers whose pipeline is a stand-in -----------------------------------------------------
+
+
+def come_and_go(trial: Trial) -> None:
+    """Row 4: a third worker beside two, started and stopped again and again."""
+    stage = trial.on(trial.bed.echoes("row-4", 2, pause_ms="500"), compare=False)
+    turns, step_s = trial.bed.plan.times(3, 20), 5.0
+    part = max(1, trial.bed.plan.notes // (2 * turns))
+    began = time.monotonic()
+    for _ in range(turns):
+        trial.send(part)
+        third = trial.bed.one_more(stage, pause_ms="500")
+        third.wait_until_assigned(trial.patience())
+        trial.fault()
+        trial.send(part)
+        time.sleep(trial.patience(step_s))
+        code = third.stop(trial.patience(30))
+        trial.require(code == 0, f"a worker that was told to stop ended with {code}")
+        trial.fault()
+    trial.wait_for_all()
+    idle = idle_partition(stage.reader.seen, trial.sent, began)
+    trial.require(idle <= IDLE_S, f"a partition gave nothing for {idle:.0f} s")
+    trial.remarks.append(f"{turns} workers came and went; a partition idle for at most {idle:.1f} s")
+    unchanged(trial)
+
+
+def unforeseen(trial: Trial) -> None:
+    """Row 13: an exception that nobody foresaw, in the pipeline of one note."""
+    plan = trial.bed.plan
+    loads = notes.loads(trial.row, plan.notes, trial.bed.pool, plan.seed)
+    poison = loads[plan.notes // 2]
+    stage = trial.on(
+        trial.bed.echoes("row-13", 1, pause_ms="5", poison=(poison.value or b"").decode()), compare=False
+    )
+    (worker,) = stage.processes
+    worker.wait_until_assigned(trial.patience())
+    trial.put(loads)
+    trial.fault()
+    began = time.monotonic()
+    code = worker.wait(trial.patience(60))
+    took = time.monotonic() - began
+    trial.require(code == 1, f"exit code {code}")
+    trial.require(took <= FAIL_S, f"it ended {took:.1f} s after the note was sent")
+    trial.require(poison.id not in stage.reader.seen.times, "the note came out")
+    del worker.environment["ECHO_POISON"]
+    worker.start()
+    trial.wait_for_all()
+    trial.remarks.append(f"exit code {code} {took:.1f} s after the note was sent")
+    unchanged(trial)
+
+
+def unchanged(trial: Trial) -> None:
+    """A stand-in gives back what it got."""
+    records = trial.stage.reader.seen.records
+    other = sum(records.get(own.load.id) != own.load.value for own in trial.sent)
+    trial.require(other == 0, f"{other} records are not as they were sent")

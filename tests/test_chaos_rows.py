@@ -1,0 +1,150 @@
+"""The rows themselves: all thirty are accounted for, and one that goes wrong does not hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from typer.testing import CliRunner
+
+from streamer.chaos import running
+from streamer.chaos.bed import Bed, Plan
+from streamer.chaos.rows import ROWS, Row, chosen
+from streamer.chaos.rows_brokers import java_hash
+from streamer.chaos.rows_load import slope
+from streamer.chaos.trial import Trial
+from streamer.chaos.waiting import NotInTime, wait_until
+from streamer.cli import app
+from streamer.errors import SettingError, WorldError
+
+TESTS = Path(__file__).parent
+
+
+class NoBed:
+    """Enough of one for rows that use no server."""
+
+    plan = Plan(notes=50)
+
+    def kill(self) -> None:
+        return
+
+    def drop(self, name: str) -> None:
+        return
+
+
+def run_row(run: Any) -> Any:
+    return running.run_row(Row("1", "a fault", "it passes", run), cast(Bed, NoBed()))
+
+
+def test_all_thirty_are_there_in_order_and_each_is_run_or_says_why_not() -> None:
+    assert [row.number for row in ROWS] == [str(number) for number in range(1, 31)]
+    for row in ROWS:
+        assert bool(row.run) + bool(row.tests) + bool(row.why_not) == 1
+
+
+@pytest.mark.parametrize("named", [name for row in ROWS for name in row.tests])
+def test_the_tests_that_a_row_names_exist(named: str) -> None:
+    file, _, function = named.partition("::")
+    assert f"def {function}" in (TESTS / file).read_text()
+
+
+def test_rows_are_chosen_by_number_in_the_tables_order() -> None:
+    assert [row.number for row in chosen(["9", "2"])] == ["2", "9"]
+    assert len(chosen([])) == 30
+    with pytest.raises(SettingError, match="31 is no row"):
+        chosen(["1", "31"])
+
+
+@pytest.mark.parametrize("error", [WorldError("no broker answers"), NotInTime("no broker answers")])
+def test_a_row_that_breaks_off_does_not_hold_and_says_why(error: Exception) -> None:
+    def breaks(trial: Trial) -> None:
+        raise error
+
+    result = run_row(breaks)
+    assert (result.verdict, result.said) == ("does not hold", "no broker answers")
+
+
+def test_an_unforeseen_error_in_a_row_is_its_place_and_not_its_message() -> None:
+    def breaks(trial: Trial) -> None:
+        raise ZeroDivisionError("this may quote a note")
+
+    result = run_row(breaks)
+    assert result.verdict == "does not hold"
+    assert "ZeroDivisionError at " in result.said
+    assert "quote" not in result.said
+
+
+def test_a_row_whose_time_is_over_waits_no_more() -> None:
+    trial = Trial(cast(Bed, NoBed()), "01", 0.0)
+    with pytest.raises(NotInTime):
+        trial.patience()
+    with pytest.raises(NotInTime, match="the moon: not within 0 s"):
+        wait_until(lambda: False, 0.0, "the moon")
+    assert wait_until(lambda: True, 0.0, "the sun") < 60
+
+
+def test_the_same_seed_strikes_at_the_same_moments() -> None:
+    trials = [Trial(cast(Bed, NoBed()), row, 60) for row in ("01", "01", "02")]
+    first, again, other = [trial.shares(5) for trial in trials]
+    assert first == again == sorted(first)
+    assert first != other
+
+
+def test_rows_without_servers_need_none() -> None:
+    report = running.new_report(NoBed.plan)
+    rows = [
+        Row("27", "a version", "never", why_not="there is none"),
+        Row("30", "soak", "hours", long_only=True),
+    ]
+    running.run_rows(rows, NoBed.plan, report, lambda doing: None)
+    assert [(own.verdict, own.said) for own in report.results] == [
+        ("not run", "there is none"),
+        ("not run", "only with --long"),
+    ]
+
+
+def test_a_row_of_unit_tests_is_run_where_they_are_and_named_where_they_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_it.py").write_text("def test_good(): pass\ndef test_bad(): assert False\n")
+    monkeypatch.setattr(running, "TESTS", tmp_path / "tests")
+    verdicts = {
+        name: running.without_servers(Row("15", "a lie", "a miss", tests=(name,))).verdict
+        for name in ("test_it.py::test_good", "test_it.py::test_bad", "test_other.py")
+    }
+    assert verdicts == {
+        "test_it.py::test_good": "holds",
+        "test_it.py::test_bad": "does not hold",
+        "test_other.py": "not run",
+    }
+
+
+def test_the_command_lists_rows_and_refuses_what_is_none() -> None:
+    shown = CliRunner().invoke(app, ["chaos", "--list"]).output
+    assert len(re.findall(r"^\d+ ", shown, re.MULTILINE)) == 30
+    refused = CliRunner().invoke(app, ["chaos", "77"])
+    assert isinstance(refused.exception, SettingError)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("", 0),
+        ("a", 97),
+        ("hello", 99_162_322),
+        ("streamer-clinical-notes-0", None),
+        ("polygenelubricants", 0),
+    ],
+)
+def test_kafkas_hash_of_a_transactional_id(text: str, number: int | None) -> None:
+    assert java_hash(text) >= 0
+    if number is not None:
+        assert java_hash(text) == number
+
+
+def test_a_slope_is_that_of_the_line() -> None:
+    assert slope([]) == slope([(1.0, 5.0)]) == 0.0
+    assert slope([(0.0, 1.0), (10.0, 6.0), (20.0, 11.0)]) == pytest.approx(0.5)
