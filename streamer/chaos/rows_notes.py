@@ -21,14 +21,14 @@ MALFORMED: tuple[tuple[bytes, str, Headers], ...] = (
     (b"", "empty", ()),
     (b"\xff\xfe\x00", "not-utf8", ()),
     (b'{"id": "x", "text": ', "json-invalid", ()),
-    (b"[" * 100_000, "json-invalid", ()),
+    (b'{"id": ' * 100_000, "json-invalid", ()),
     (b'{"id": "x", "text": "\\ud800"}', "json-invalid", ()),
     (b'{"id": "x"}', "no-text", ()),
     (b'{"id": "x", "text": " \\n"}', "no-text", ()),
     (b'{"text": "fever"}', "schema-invalid", ()),
     (b'{"id": 5, "text": "fever"}', "schema-invalid", ()),
     (b'{"id": "x", "text": ["fever"]}', "schema-invalid", ()),
-    (b"[]", "schema-invalid", ()),
+    (b"[]", "schema-invalid", (("content-type", b"application/json"),)),
     (b"fever", "unknown-format", (("content-type", b"image/png"),)),
 )
 HUGE, MANY_HEADERS = 20_000_000, 1_000
