@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from models.finish import Finish
@@ -11,12 +12,14 @@ from models.phi import resolve
 from models.types import (
     Annotation,
     Document,
+    Entity,
     Findings,
     Note,
     Passage,
     Phi,
     Pipeline,
     RecordWarning,
+    Relation,
     Section,
     SectionRecord,
     Timings,
@@ -24,6 +27,8 @@ from models.types import (
 from models.wholes import classifications, embeddings, section_categories
 
 PLAIN = Finish()
+NAMING = frozenset({"NAME", "LOCATION"})
+"""Identifiers that are words, as findings are."""
 
 
 def assemble(
@@ -43,7 +48,8 @@ def assemble(
     """
     content = hashlib.sha256(note.text.encode("utf-8", "surrogatepass")).hexdigest()
     whose = Whose(note, pipeline, finish)
-    entities, relations = entities_and_relations(whose, sections, passages, findings)
+    phi = _phi(whose, passages, findings)
+    entities, relations = _no_names(*entities_and_relations(whose, sections, passages, findings), phi)
     categories = section_categories(sections, passages, findings, finish.tasks)
     return Annotation(
         id="a" + digest(note.id, note.version, content, pipeline.fingerprint, length=32),
@@ -56,11 +62,31 @@ def assemble(
         entities=entities,
         relations=relations,
         classifications=classifications(passages, findings, finish.tasks),
-        phi=_phi(whose, passages, findings),
+        phi=phi,
         embeddings=embeddings(passages, findings),
         warnings=tuple(warnings),
         timings=timings,
     )
+
+
+def _no_names(
+    entities: tuple[Entity, ...], relations: tuple[Relation, ...], phi: Sequence[Phi]
+) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
+    """Without the entities that lie within a name or place of which more is sure: who is called Michael is
+    no medication."""
+    names = sorted((own for own in phi if own.category in NAMING), key=lambda own: own.span)
+    starts = [own.span.start for own in names]
+
+    def named(entity: Entity) -> bool:
+        place = bisect_right(starts, entity.span.start) - 1
+        own = names[place] if place >= 0 else None
+        return own is not None and entity.span.end <= own.span.end and own.confidence > entity.confidence
+
+    kept = tuple(entity for entity in entities if not named(entity))
+    if len(kept) == len(entities):
+        return entities, relations
+    known = {entity.id for entity in kept}
+    return kept, tuple(own for own in relations if own.source in known and own.target in known)
 
 
 def _document(note: Note, content: str) -> Document:

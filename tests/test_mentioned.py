@@ -98,3 +98,21 @@ def test_identifiers_are_looked_for_where_there_are_thresholds() -> None:
     assert {("Quackenbush", "NAME"), ("219-09-9999", "SSN")} <= said
     assert sum(text[own.span.start : own.span.end] == "Quackenbush" for own in record.phi) == 2
     assert read(Note(id="n", text=text), lambda _: found(marked=marked)).phi == ()
+
+
+def test_a_person_is_no_finding_and_a_finding_no_person() -> None:
+    text = "Michael takes aspirin, Parkinson disease."
+    marked = (
+        Marked(Span(0, 7), "NAME", 0.95),
+        Marked(Span(14, 21), "NAME", 0.6),
+        Marked(Span(23, 32), "NAME", 0.95),
+    )
+    every = (
+        mention(0, 7, "MEDICATION", 0.7), mention(14, 21, "MEDICATION", 0.9), mention(23, 40, "DISEASE", 0.8)
+    )  # fmt: skip
+    ties = (Tie("TREATS", 0, 2, 0.9), Tie("TREATS", 1, 2, 0.9))
+    finish = Finish(thresholds=shipped_thresholds())
+    record = read(Note(id="n", text=text), lambda _: found(*every, ties=ties, marked=marked), finish=finish)
+    assert [entity.text for entity in record.entities] == ["aspirin", "Parkinson disease"]
+    (relation,) = record.relations
+    assert relation.source == record.entities[0].id
