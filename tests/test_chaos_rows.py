@@ -9,15 +9,18 @@ from typing import Any, cast
 import pytest
 from typer.testing import CliRunner
 
+from streamer import formats
 from streamer.chaos import running
 from streamer.chaos.bed import Bed, Plan
 from streamer.chaos.rows import ROWS, Row, chosen
 from streamer.chaos.rows_brokers import java_hash
 from streamer.chaos.rows_load import slope
+from streamer.chaos.rows_notes import MALFORMED
 from streamer.chaos.trial import Trial
 from streamer.chaos.waiting import NotInTime, wait_until
 from streamer.cli import app
-from streamer.errors import SettingError, WorldError
+from streamer.errors import NoteError, SettingError, WorldError
+from streamer.topics import Headers
 
 TESTS = Path(__file__).parent
 
@@ -143,6 +146,16 @@ def test_kafkas_hash_of_a_transactional_id(text: str, number: int | None) -> Non
     assert java_hash(text) >= 0
     if number is not None:
         assert java_hash(text) == number
+
+
+@pytest.mark.parametrize(("value", "reason", "headers"), MALFORMED)
+def test_every_malformed_message_is_one_of_the_reason_named(
+    value: bytes, reason: str, headers: Headers
+) -> None:
+    content_type = dict(headers).get("content-type")
+    with pytest.raises(NoteError) as refused:
+        formats.decode(value, content_type.decode() if content_type else None, "notes/0/0")
+    assert refused.value.reason == reason
 
 
 def test_a_slope_is_that_of_the_line() -> None:

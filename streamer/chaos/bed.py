@@ -6,7 +6,7 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -190,6 +190,11 @@ class Bed:
         if (stage := self._stages.pop(name, None)) is not None:
             with suppress(WorldError, KafkaError):
                 stage.end()
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Ends the other stages: nobody needs them any more."""
+        for name in set(self._stages).difference(names):
+            self.drop(name)
 
     def kill(self) -> None:
         """Everything, at once: what waits for any of it comes back. From another thread."""

@@ -23,7 +23,8 @@ SHORT_S, LONG_S = 420.0, 3_600.0
 @dataclass(frozen=True)
 class Row:
     """`run`: makes the fault, on real servers. Where there is none, `tests` show the row without a server, or
-    `why_not` says why it is not run. `long_only`: not in the short form."""
+    `why_not` says why it is not run. `long_only`: not in the short form. `stage`: what it runs
+    on."""
 
     number: str
     what: str
@@ -32,6 +33,7 @@ class Row:
     tests: tuple[str, ...] = ()
     long_only: bool = False
     why_not: str = ""
+    stage: str = "main"
 
 
 ROWS = (
@@ -43,18 +45,19 @@ ROWS = (
     Row("4", "workers added and removed every 5 s", "none lost; no partition idle > 30 s",
         rows_worker.come_and_go),
     Row("5", "partition leader killed, hard and clean, three brokers", "none lost; output again ≤ 60 s",
-        rows_brokers.leaders_killed),
+        rows_brokers.leaders_killed, stage="trio"),
     Row("6", "transaction coordinator killed, three brokers", "whole or not at all: none lost, none doubled",
-        rows_brokers.coordinator_killed),
+        rows_brokers.coordinator_killed, stage="trio"),
     Row("7", "all three brokers killed", "no exit, none lost; output again ≤ 30 s after their return",
-        rows_brokers.all_down),
+        rows_brokers.all_down, stage="trio"),
     Row("8", "engine SIGKILL under load", "restarted, none lost, none dead-lettered", rows_engine.killed),
     Row("9", "engine frozen", "the watchdog ends it, its notes are read again", rows_engine.frozen),
     Row("10", "output topic gone", "not ready, counted, offsets stay; none lost once it is back",
-        rows_topics.output_gone),
+        rows_topics.output_gone, stage="narrow"),
     Row("11", "record larger than the topic takes", "dead letter output-too-large; neighbours unharmed",
-        rows_notes.large_output),
-    Row("12", "dead-letter topic gone", "stops consuming, none lost", rows_topics.dead_letters_gone),
+        rows_notes.large_output, stage="narrow"),
+    Row("12", "dead-letter topic gone", "stops consuming, none lost",
+        rows_topics.dead_letters_gone, stage="narrow"),
     Row("13", "unforeseen exception in the pipeline", "exits ≤ 5 s; none lost after a restart",
         rows_worker.unforeseen),
     Row("14", "Redis killed, hung, emptied, full, lying", "records as without it; breaker opens and closes",
@@ -90,7 +93,7 @@ ROWS = (
     Row("28", "a scraper that never finishes, and a quick one", "throughput changes by ≤ 2 %",
         rows_load.scraped, long_only=True),
     Row("29", "dead letters replayed after a mend, twice", "each id once; the second adds none",
-        rows_notes.replayed),
+        rows_notes.replayed, stage="narrow"),
     Row("30", "soak: random faults of these", "none lost, memory slope < 1 MB/h, open files constant",
         rows_load.soaked, long_only=True),
 )  # fmt: skip

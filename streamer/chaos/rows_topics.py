@@ -5,6 +5,7 @@ from __future__ import annotations
 from kafka import TopicPartition
 
 from streamer.chaos import places
+from streamer.chaos.bed import NARROW
 from streamer.chaos.notes import Load, key, name
 from streamer.chaos.rows_worker import whole
 from streamer.chaos.trial import Trial
@@ -15,7 +16,7 @@ NOTICED_S = 90.0
 def output_gone(trial: Trial) -> None:
     """Row 10: nothing is committed past it, the node says so, and goes on once it is back."""
     stage = trial.on(trial.bed.narrow())
-    _gone(trial, stage.at.output, [], {"max_message_bytes": "1000000"})
+    _gone(trial, stage.at.output, [], {"max_message_bytes": NARROW})
 
 
 def dead_letters_gone(trial: Trial) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from streamer import logs
@@ -41,16 +42,24 @@ def run(numbers: list[str], plan: Plan, folder: Path | None = None) -> int:
     console = Console()
     console.print("[bold]Streamer[/] — faults made on purpose; synthetic notes only\n")
     report = new_report(plan)
-    with _shown(console, report) as tell:
-        run_rows(chosen(numbers), plan, report, tell)
+    rows, ended_early = chosen(numbers), False
+    try:
+        with _shown(console, report) as tell:
+            run_rows(rows, plan, report, tell)
+    except KeyboardInterrupt:
+        ended_early = True
     for own in report.results:
         if own.said:
-            console.print(f"[{reports.COLOURS[own.verdict]}]{own.row:>3}[/] {own.said}", highlight=False)
+            console.print(
+                f"[{reports.COLOURS[own.verdict]}]{own.row:>3}[/] {escape(own.said)}", highlight=False
+            )
     console.print(f"\n[bold]{report.summary}[/]; seed {plan.seed}")
     if folder is not None:
         report.write(folder)
         console.print(f"written: {folder}/chaos.md, chaos.json, chaos.html")
-    return 0 if report.holds else 1
+    if ended_early:
+        console.print(f"interrupted: {len(rows) - len(report.results)} rows were not run")
+    return 0 if report.holds and not ended_early else 1
 
 
 def plan(notes: int | None, seed: int, *, long: bool) -> Plan:
@@ -79,10 +88,11 @@ def run_rows(rows: Sequence[Row], plan: Plan, report: Report, tell: Tell) -> Non
     """Enters a result a row into the report. Raises WorldError where the servers cannot be had."""
     served = [row for row in rows if row.run is not None and (plan.long or not row.long_only)]
     with _bed(plan, tell, needed=bool(served)) as bed:
-        for row in rows:
+        for number, row in enumerate(rows):
             tell(f"{row.number}: {row.what}")
             if row in served and bed is not None:
                 report.results.append(run_row(row, bed))
+                bed.keep_only({later.stage for later in rows[number + 1 :]})
             else:
                 report.results.append(without_servers(row))
 
@@ -184,8 +194,10 @@ def _shown(console: Console, report: Report) -> Iterator[Tell]:
             printed = len(report.results)
             console.print(f"  {doing} …", highlight=False, soft_wrap=True)
 
-        yield tell_plainly
-        console.print(reports.table(report.results))
+        try:
+            yield tell_plainly
+        finally:
+            console.print(reports.table(report.results))
         return
     with Live(console=console, refresh_per_second=4) as live:
 
@@ -194,8 +206,10 @@ def _shown(console: Console, report: Report) -> Iterator[Tell]:
             shown.add_row("", f"[dim]{doing} …[/]")
             live.update(shown)
 
-        yield tell
-        live.update(reports.table(report.results))
+        try:
+            yield tell
+        finally:
+            live.update(reports.table(report.results))
 
 
 def _processor() -> str:
