@@ -53,8 +53,8 @@ def run(
     Raises `SettingError` for a wrong call or where there is nothing to measure on, `CheckpointError` for a
     checkpoint or data that cannot be read.
     """
-    if not data.is_dir():
-        raise SettingError(f"{data} is not a folder; --data names the folder that holds the data sets")
+    if not data.exists():
+        raise SettingError(f"{data} is not there; --data names the data sets' folder, or labelled texts")
     chosen: Part | None = next((known for known in PARTS if known == part), None)
     if chosen is None:
         raise SettingError(f"--part {part} is none; there are {', '.join(PARTS)}")

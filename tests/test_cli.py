@@ -11,7 +11,7 @@ from streamer.cli import app
 
 COMMANDS = [
     "demo", "stack", "run", "engine", "worker", "annotate", "send", "tail", "topics", "train", "evaluate",
-    "accept", "config",
+    "accept", "config", "pretrain", "search", "merge", "dlq", "doctor", "chaos",
 ]  # fmt: skip
 
 

@@ -39,13 +39,13 @@ def _entities(group: str, document: Document, record: Annotation) -> Told:
     for entity in record.entities:
         if entity.category in document.covered and not any(entity.span.overlaps(one) for one in unknown):
             right = entity.category in allowed.get((entity.span.start, entity.span.end), ())
-            yield "entities", Answer(group, entity.confidence, right)
+            yield "entities", Answer(group, entity.confidence, right, entity.category)
 
 
 def _relations(group: str, document: Document, record: Annotation) -> Told:
     gold = related.gold_ties(document)
     for tie, confidence in related.ties(record, document.related):
-        yield "relations", Answer(group, confidence, tie in gold)
+        yield "relations", Answer(group, confidence, tie in gold, tie[0])
 
 
 def _phi(group: str, document: Document, record: Annotation) -> Told:

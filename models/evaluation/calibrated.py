@@ -22,11 +22,12 @@ How = Literal["mass", "width"]
 
 
 class Answer(NamedTuple):
-    """One thing that a head said in a document: how sure it was, and whether it is right."""
+    """One thing that a head said in a document: how sure it was, whether it is right, and what it said."""
 
     group: str
     confidence: float
     right: bool
+    label: str = ""
 
 
 @dataclass(frozen=True)

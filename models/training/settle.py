@@ -18,14 +18,16 @@ from models.evaluation.abilities import abilities
 from models.evaluation.answered import answers
 from models.evaluation.calibrated import Answer
 from models.finish import Finish
+from models.training.export import record as noted
 from models.training.export import settle as written
 from models.types import Annotation, Note
 
-HALF = "settled"
-"""Seed of the half of the held-out documents that is fitted on; the other half is unseen."""
+HALF, SHARE = "settled", 0.5
+"""Seed and share of the held-out documents that are fitted on; the others are unseen."""
 TOGETHER = 64
 LEAST = 50
 """Answers that a curve is fitted to at least."""
+PULL = 5.0
 STEPS = 50
 FLOOR, CEILING = 0.05, 0.95
 
@@ -35,18 +37,20 @@ Float = NDArray[np.float64]
 def settle(folder: Path, held: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
     """Fit on one half of the held-out documents, by corpus; what is fitted goes into the manifest's heads."""
     checkpoint = open_checkpoint(folder)
-    half = {name: [d for d in own if held_out(d.id, HALF, 0.5)] for name, own in held.items()}
+    half = {name: [d for d in own if held_out(d.id, HALF, SHARE)] for name, own in held.items()}
     said, records = _read(checkpoint, half)
     fitted: dict[str, dict[str, Any]] = defaultdict(dict)
     for head in checkpoint.heads:
         name = str(head["name"])
         if head["kind"] in ("entities", "relations") and len(said[name]) >= LEAST:
-            fitted[name]["calibration"] = [round(x, 4) for x in platt(said[name])]
+            labels = head["categories"] if head["kind"] == "entities" else [r[0] for r in head["relations"]]
+            fitted[name]["calibration"] = curves(said[name], labels)
         if head["kind"] == "text_classes" and head["independent"]:
             rows, gold = _labelled(half, records, name, head["labels"])
             if len(rows):
                 fitted[name]["thresholds"] = [round(x, 4) for x in thresholds(rows, gold)]
     written(folder, fitted)
+    noted(folder, settled={"seed": HALF, "share": SHARE})
     return dict(fitted)
 
 
@@ -72,18 +76,30 @@ def _read(
     return said, records
 
 
-def platt(said: Sequence[Answer]) -> tuple[float, float]:
+def curves(said: Sequence[Answer], labels: Sequence[str]) -> dict[str, list[float]]:
+    """A curve a label, drawn to that of all together: by as much as `PULL` answers weigh."""
+    together = platt(said)
+    found = {label: platt([one for one in said if one.label == label], together, PULL) for label in labels}
+    return {label: [round(x, 4) for x in curve] for label, curve in found.items()}
+
+
+def platt(
+    said: Sequence[Answer], usual: tuple[float, float] = (1.0, 0.0), pull: float = 1.0
+) -> tuple[float, float]:
     """`a`, `b` of `models.reliability`: logistic regression of what is right on confidences' log-odds, by
-    Newton, with Platt's smoothed targets, and a little weight on leaving things as they are."""
+    Newton, with Platt's smoothed targets, and the weight `pull` on leaving things as is usual."""
+    if not said:
+        return usual
     sure = np.array([one.confidence for one in said]).clip(1e-3, 1 - 1e-3)
     right = np.array([one.right for one in said], np.float64)
     targets = np.where(right > 0, (right.sum() + 1) / (right.sum() + 2), 1 / (len(right) - right.sum() + 2))
     x = np.column_stack([np.log(sure / (1 - sure)), np.ones(len(sure))])
-    usual, weights = np.array([1.0, 0.0]), np.array([1.0, 0.0])
+    before = np.array(usual)
+    weights = before.copy()
     for _ in range(STEPS):
         p = 1 / (1 + np.exp(-x @ weights))
-        gradient = x.T @ (p - targets) + (weights - usual)
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.eye(2)
+        gradient = x.T @ (p - targets) + pull * (weights - before)
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + pull * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
         weights = weights - step / max(1.0, float(np.linalg.norm(step)))
     return max(0.05, float(weights[0])), float(weights[1])
