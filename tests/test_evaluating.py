@@ -137,7 +137,7 @@ def test_a_wrong_call_is_one_line(root: Path, folders: list[Path], more: dict[st
 
 
 def test_missing_data_is_one_line(tmp_path: Path, folders: list[Path]) -> None:
-    with pytest.raises(SettingError, match="is not a folder; --data names"):
+    with pytest.raises(SettingError, match="is not there; --data names"):
         call(tmp_path / "nowhere", folders[0])
     with pytest.raises(CheckpointError, match="negex is missing"):
         call(tmp_path, folders[0])

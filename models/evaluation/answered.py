@@ -57,7 +57,7 @@ def _phi(group: str, document: Document, record: Annotation) -> Told:
     for one in record.phi:
         if one.category in layer.covered and not any(one.span.overlaps(place) for place in unknown):
             right = one.category in allowed.get((one.span.start, one.span.end), ())
-            yield "phi", Answer(group, one.confidence, right)
+            yield "phi", Answer(group, one.confidence, right, one.category)
 
 
 def _classes(group: str, document: Document, record: Annotation, task: str, lone: bool) -> Told:
