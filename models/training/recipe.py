@@ -84,6 +84,7 @@ def run(
     if config.embedding:
         record(finished, embedding={"cosine": round(embed(finished, _teacher(), _passages(root, config)), 4)})
     settle(finished, held)
+    precisions.storage(finished, student.state_dict(), root, config)
     record(finished, figures=evaluate.run(finished, root, config=config).as_dict())
     precisions.run(finished, root, config)
     return finished
