@@ -18,7 +18,7 @@ from kafka.errors import KafkaError
 
 from streamer.chaos import canaries, notes
 from streamer.chaos.account import shape
-from streamer.chaos.places import Topics, topics
+from streamer.chaos.places import AUTHORISING, Topics, topics
 from streamer.chaos.processes import Node, Process, echo_worker
 from streamer.chaos.reader import Reader
 from streamer.children import bound_to_us
@@ -81,7 +81,8 @@ class Bed:
         self.pool = notes.texts(POOL, plan.seed)
         self.secret = secrets.token_hex(32)
         self._progress = progress
-        self.kafka, self.redis = KafkaCluster(progress=progress), RedisServer()
+        self.kafka = KafkaCluster(progress=progress, settings=AUTHORISING)
+        self.redis = RedisServer()
         self._stages: dict[str, Stage] = {}
         self._calm: subprocess.Popen[bytes] | None = None
 

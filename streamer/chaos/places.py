@@ -11,13 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+)
 
 from streamer import settings as configuration
 
 ROOT = Path(__file__).parents[2]
 """Where `streamer` and `models` are imported from."""
 LARGEST_REQUEST = 25_000_000
+
+AUTHORISING = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+}
+"""Settings of brokers that know access lists; where there is none, everything is allowed."""
 
 Message = tuple[bytes | None, bytes | None]
 """Key and value."""
@@ -87,6 +103,22 @@ def admin(bootstrap: str) -> Iterator[Any]:
         yield client
     finally:
         client.close()
+
+
+@contextmanager
+def forbidden(at: Topics, topic: str) -> Iterator[None]:
+    """Nobody may write to it, on brokers of `AUTHORISING`."""
+    pattern = ResourcePattern(ResourceType.TOPIC, topic)
+    kinds = ((ACLOperation.ALL, ACLPermissionType.ALLOW), (ACLOperation.WRITE, ACLPermissionType.DENY))
+    lists = [ACL("User:*", "*", operation, permission, pattern) for operation, permission in kinds]
+    with admin(at.bootstrap) as client:
+        client.create_acls(lists)
+        try:
+            yield
+        finally:
+            client.delete_acls(
+                [ACLFilter("User:*", "*", operation, permission, pattern) for operation, permission in kinds]
+            )
 
 
 def configure(at: Topics, topic: str, name: str, value: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import redis
 
 from streamer.chaos import notes
@@ -102,7 +104,8 @@ def _again(trial: Trial, number: int, text: str) -> Load:
 
 def _opens(trial: Trial, how: str) -> None:
     node = trial.stage.node
-    took = trial.until(lambda: node.metric(OPEN) == 1, OPEN_S, f"the breaker opens when Redis is {how}")
+    trial.until(lambda: node.metric(OPEN) == 1, OPEN_S, f"the breaker opens when Redis is {how}")
+    took = time.monotonic() - trial.faults[-1]
     trial.remarks.append(f"breaker open {took:.1f} s after Redis was {how}")
 
 
