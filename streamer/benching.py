@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from streamer import settings as configuration
+
 app = typer.Typer(help="Measure throughput and latency on this machine.", no_args_is_help=True)
 
 
@@ -58,6 +60,23 @@ def heads(
     from streamer import bench_heads
 
     raise typer.Exit(bench_heads.run(checkpoint, precision, rounds, as_json=as_json))
+
+
+@app.command()
+def explain(
+    method: Annotated[str, typer.Argument(help="ig, rollout, lime or shap.")] = "ig",
+    notes: Annotated[int, typer.Option(min=1, help="Bundled notes.")] = 20,
+    words: Annotated[int, typer.Option(min=1, help="Words that are deleted of each answer.")] = 3,
+    stand_in: Annotated[str, typer.Option(help="Piece that stands where a word was.")] = "[MASK]",
+    checkpoint: Checkpoint = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether the words that an explanation names matter more than random ones, by deleting them."""
+    from streamer import explaining
+
+    how = explaining.known(method)
+    settings = configuration.load(checkpoint=checkpoint)
+    raise typer.Exit(explaining.bench(settings, how, notes, k=words, stand_in=stand_in, as_json=as_json))
 
 
 @app.command()

@@ -51,9 +51,14 @@ def method(name: str | None, *, html: Path | None = None, every_axis: bool = Fal
         if html or every_axis:
             raise SettingError("--html and --every-axis say how to explain: give --explain, too")
         return None
-    for known in METHODS:
-        if known == name:
-            return known
+    return known(name)
+
+
+def known(name: str) -> Method:
+    """The method of that name. Raises SettingError for any other."""
+    for own in METHODS:
+        if own == name:
+            return own
     raise SettingError(f"--explain {name}: not a method; give one of {', '.join(METHODS)}")
 
 
