@@ -94,6 +94,11 @@ def test_annotate_without_arguments_reads_standard_input(monkeypatch: pytest.Mon
     from streamer import annotating
 
     files: list[object] = []
-    monkeypatch.setattr(annotating, "run", lambda given, settings, show_text: files.append(given) or 0)
+
+    def run(given: object, settings: object, show_text: bool) -> int:
+        files.append(given)
+        return 0
+
+    monkeypatch.setattr(annotating, "run", run)
     assert CliRunner().invoke(app, ["annotate"]).exit_code == 0
     assert files == [[]]
