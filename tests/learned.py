@@ -17,9 +17,9 @@ from models.corpora.scheme import (
     axes,
 )
 from models.features import FeatureDictionary
-from models.training.batch import Special
 from models.training.examples import Preparer
 from models.training.scheme import Scheme, Task, shipped
+from models.training.special import Special
 from tests.checkpoints import huggingface_folder
 
 SCHEME: Scheme = shipped({"kind": Task(("a", "b"), False), "topics": Task(("x", "y", "z"), True)})

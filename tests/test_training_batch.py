@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from models.checkpoint import open_checkpoint
 from models.corpora.scheme import Document
-from models.training.batch import GRAIN, Batch, Special, collate, groups_of
+from models.training.batch import GRAIN, Batch, collate, groups_of
 from models.training.dense import hidden_states
 from models.training.examples import Example, Preparer
+from models.training.special import Special
 from models.training.windows import Window
 from models.types import AXES
 from models.weights import load_encoder

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,20 +19,12 @@ from models.features import CAPITALISED, CAPITALS, LOWER, MIXED
 from models.heads.relations import candidates
 from models.training.examples import NOTHING, VALUES, Ends
 from models.training.scheme import Scheme
+from models.training.special import Special
 from models.training.windows import Bundle, Window
 
 GRAIN, CUDA_GRAIN = 16, 64
 WHOLE = 4096
 """In a document of which relations are said as a whole, every pair counts."""
-
-
-class Special(NamedTuple):
-    """Numbers of [CLS], [SEP], [MASK] and [PAD]."""
-
-    cls: int
-    sep: int
-    mask: int
-    pad: int
 
 
 @dataclass(frozen=True)

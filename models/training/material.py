@@ -12,11 +12,12 @@ from torch import Tensor
 from models.corpora.scheme import Document
 from models.corpora.surrogates import surrogate_documents
 from models.features import FeatureDictionary
-from models.training.batch import CUDA_GRAIN, GRAIN, Batch, Special, collate
+from models.training.batch import CUDA_GRAIN, GRAIN, Batch, collate
 from models.training.config import TrainConfig
 from models.training.examples import Example, Preparer
 from models.training.mentions import Mentions
 from models.training.scheme import Scheme
+from models.training.special import special_pieces
 from models.training.synthetic import concepts, synthesise
 from models.training.windows import Bundle, batches, bundles
 
@@ -98,11 +99,6 @@ class Material:
             chance = random.Random(f"{config.seed}#{epoch}")
             made += surrogate_documents(config.surrogates, self._notes, chance)
         return made
-
-
-def special_pieces(tokenizer: Tokenizer) -> Special:
-    pieces = ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
-    return Special(*(tokenizer.token_to_id(piece) or 0 for piece in pieces))
 
 
 def _times(count: int, often: float, chance: random.Random) -> Iterator[int]:

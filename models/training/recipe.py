@@ -26,7 +26,7 @@ from models.training.dictionary import read_vocabularies, usable
 from models.training.embed import embed
 from models.training.examples import Preparer
 from models.training.export import export, record
-from models.training.material import Material, special_pieces
+from models.training.material import Material
 from models.training.model import Model
 from models.training.pretrain import pretrain
 from models.training.progress import Progress
@@ -34,6 +34,7 @@ from models.training.quicker import quicker
 from models.training.refit import refit
 from models.training.scheme import Scheme, shipped, tasks_of
 from models.training.settle import settle
+from models.training.special import special_pieces
 from models.training.teaching import taught
 from models.training.train import STATE, Loop, train
 

@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.heads.text_classes import TextClasses
-from models.training.batch import Special, collate
+from models.training.batch import collate
 from models.training.examples import Example
 from models.training.losses import class_loss
 from models.training.model import Model, pool
+from models.training.special import Special
 from models.training.windows import Window, passages
 
 TOKENS = 4096

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.heads.entities import Entities
-from models.training.batch import Special, collate
+from models.training.batch import collate
 from models.training.examples import Example, Ints
 from models.training.model import Model
+from models.training.special import Special
 from models.training.windows import Window, passages
 
 TOKENS = 4096

@@ -21,12 +21,13 @@ from models.heads.assertion import SIZES, Assertion
 from models.heads.entities import Entities
 from models.heads.relations import Relations
 from models.heads.text_classes import TextClasses
-from models.training.batch import Batch, Special, collate
+from models.training.batch import Batch, collate
 from models.training.config import TrainConfig
 from models.training.examples import Example, Preparer
 from models.training.losses import grouped_logsumexp
 from models.training.material import Material
 from models.training.model import Model, pool
+from models.training.special import Special
 from models.training.windows import Bundle, batches, bundles, passages
 
 TOKENS = 4096
