@@ -62,7 +62,7 @@ async def test_a_flood_of_one_worker_does_not_keep_another_waiting(
         await other.ask(wire.Ping())
         held.go.set()
         await other.hear()
-        assert 31 in held.batches[1]
+        assert any(31 in batch for batch in held.batches[:2])
         assert len(held.batches) < 5
         held.release()
         for _ in range(50):
