@@ -70,6 +70,13 @@ def test_white_space_at_the_ends_is_left_out() -> None:
     assert said(text, (" Leeds ", "LOCATION", 0.9), ("  ", "NAME", 0.9)) == [("Leeds", "LOCATION")]
 
 
+@pytest.mark.parametrize(
+    ("words", "left"), [("Mr.", []), ("Dr", []), ("Dr. Okafor", ["Dr. Okafor"]), ("Drew", ["Drew"])]
+)
+def test_a_form_of_address_alone_is_no_name(words: str, left: list[str]) -> None:
+    assert said(f"seen by {words} today", (words, "NAME", 0.9)) == [(name, "NAME") for name in left]
+
+
 def test_a_form_of_address_and_a_field_add_names() -> None:
     assert said("Patient Name: Okafor, Ada\nName: Jo Onwu\nseen by Dr. Brown.") == [
         ("Okafor, Ada", "NAME"), ("Jo Onwu", "NAME"), ("Dr. Brown", "NAME")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from models.phi.consistency import everywhere
 from models.phi.found import Found, apart
-from models.phi.names import find_names
+from models.phi.names import TITLE, find_names
 from models.phi.patterns import find
 from models.phi.thresholds import OTHERWISE, Thresholds
 from models.types import Span
@@ -39,14 +39,15 @@ def _enough(one: Found, thresholds: Thresholds) -> bool:
 
 
 def _inside(text: str, learned: Iterable[tuple[Span, str, float]]) -> Iterator[Found]:
-    """Learned spans without the white space at their ends."""
+    """Learned spans without the white space at their ends; a form of address alone is nobody's name."""
     for span, category, confidence in learned:
         if not 0 <= span.start <= span.end <= len(text):
             raise ValueError(f"a learned span {span.start}…{span.end} lies outside of a text of {len(text)}")
         said = text[span.start : span.end]
         start = span.start + len(said) - len(said.lstrip())
         end = span.start + len(said.rstrip())
-        if start < end:
+        address = category == "NAME" and TITLE.fullmatch(f"{text[start:end]} ")
+        if start < end and not address:
             yield Found(Span(start, end), category, confidence)
 
 
