@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import suppress
 
-from streamer.chaos.rows_worker import strike, whole
+from streamer.chaos.rows_worker import aim, hit, strike, whole
 from streamer.chaos.trial import Trial
 
 WATCHDOG_S = 60.0
@@ -30,9 +30,10 @@ def killed(trial: Trial) -> None:
 def frozen(trial: Trial) -> None:
     """Row 9: SIGSTOP; whoever says nothing for 20 s is ended by the watchdog and started anew."""
     stage, count = trial.on(trial.bed.main()), trial.bed.plan.notes
+    engine = aim(trial, "engine")
     trial.send(count)
-    trial.wait_for(count * 0.2)
-    engine = strike(trial, "engine", signal.SIGSTOP)
+    trial.wait_for(count * 0.1)
+    hit(trial, engine, signal.SIGSTOP)
     trial.require(trial.seen < count, "it was over before the freeze: give it more --notes")
     try:
         took = trial.until(lambda: engine not in stage.node.of("engine"), WATCHDOG_S, "the watchdog ends it")

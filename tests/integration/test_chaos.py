@@ -1,0 +1,29 @@
+"""The short form of `streamer chaos`: every fault that real servers can show, each a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from streamer.chaos import running
+from streamer.chaos.bed import Bed, Plan
+from streamer.chaos.rows import ROWS, Row
+from streamer.embedded.progress import shown_download
+
+SERVED = [row for row in ROWS if row.run is not None and not row.long_only]
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    folder = tmp_path_factory.mktemp("bed")
+    with shown_download() as progress, Bed(folder, Plan(), progress) as made:
+        yield made
+
+
+@pytest.mark.parametrize("row", SERVED, ids=lambda row: f"row-{row.number}")
+def test_the_row_holds(row: Row, bed: Bed) -> None:
+    result = running.run_row(row, bed)
+    assert result.verdict == "holds", result.said
