@@ -68,14 +68,14 @@ def test_without_a_file_only_case_is_marked() -> None:
 
 def test_a_dictionary_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "dictionary.tsv.gz"
-    path.write_bytes(gzip.compress(b"drug\twarfarin\ndisease\tgout\n"))
+    path.write_bytes(gzip.compress(b"drug\twarfarin\ndisease\tgout\n", mtime=0))
     dictionary = FeatureDictionary.load(path)
     masks = dictionary.masks("Gout, warfarin", np.array([0, 6], np.int32), np.array([4, 14], np.int32))
     assert masks.tolist() == [2 | 32, 1 | 8]
 
 
 @pytest.mark.parametrize(
-    "content", [b"not gzip", gzip.compress(b"one column\n"), gzip.compress(b"food\tbread\n")]
+    "content", [b"not gzip", gzip.compress(b"one column\n", mtime=0), gzip.compress(b"food\tbread\n")]
 )
 def test_a_damaged_dictionary_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "dictionary.tsv.gz"
