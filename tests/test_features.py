@@ -75,7 +75,8 @@ def test_a_dictionary_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"not gzip", gzip.compress(b"one column\n", mtime=0), gzip.compress(b"food\tbread\n")]
+    "content",
+    [b"not gzip", gzip.compress(b"one column\n", mtime=0), gzip.compress(b"food\tbread\n", mtime=0)],
 )
 def test_a_damaged_dictionary_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "dictionary.tsv.gz"
