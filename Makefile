@@ -39,7 +39,7 @@ floors: setup ## imports go only downward
 	$(BIN)/lint-imports
 
 unit: setup ## tests that need no server
-	$(BIN)/pytest tests --ignore tests/integration
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/integration -n 2 --dist loadfile
 
 integration: setup ## tests on the real servers
 	$(BIN)/pytest tests/integration
