@@ -78,7 +78,7 @@ def show_rows() -> None:
 
 def new_report(plan: Plan) -> Report:
     cores = len(os.sched_getaffinity(0))
-    machine = f"{cores} cores of {_processor()}, Python {platform.python_version()}"
+    machine = f"{cores} core{'' if cores == 1 else 's'} of {_processor()}, Python {platform.python_version()}"
     command = "streamer " + " ".join(sys.argv[1:]) if sys.argv[1:2] == ["chaos"] else "streamer chaos"
     moment = datetime.now(UTC).isoformat(timespec="minutes")
     return Report(command, plan.seed, machine, VERSION, moment)
