@@ -42,7 +42,7 @@ unit: setup ## tests that need no server
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/integration -n 2 --dist loadfile
 
 integration: setup ## tests on the real servers
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest tests/integration -n 2 --dist loadfile
 
 sbom: setup ## build/sbom.json: every locked dependency, as CycloneDX 1.5
 	@mkdir -p build

@@ -84,7 +84,7 @@ class Whose:
 def entities_and_relations(
     whose: Whose, sections: Sequence[Section], passages: Sequence[Passage], findings: Sequence[Findings]
 ) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
-    """In the order of the text; relations in that of their sources."""
+    """In the order of the text; relations in that of their sources, then their targets."""
     text = whose.note.text
     headings = {section.id: _known_heading(text, section) for section in sections}
     rules = {section.id: _section_rule(text, section) for section in sections}
@@ -97,7 +97,7 @@ def entities_and_relations(
         )
     links = _links(whose, kept)
     entities: list[Entity] = []
-    relations: list[tuple[Span, Relation]] = []
+    relations: list[tuple[tuple[Span, str, Span], Relation]] = []
     for (passage, mentions), found in zip(kept, findings, strict=True):
         own: dict[int, Entity] = {}
         for number, mention in mentions.items():
@@ -111,9 +111,10 @@ def entities_and_relations(
             source, target = own[tie.source], own[tie.target]
             if source.assertion.certainty == "negative" and tie.category in whose.finish.affirmed:
                 continue
-            relations.append((source.span, _relation(whose, tie.category, source, target, tie.confidence)))
+            own_place = source.span, tie.category, target.span
+            relations.append((own_place, _relation(whose, tie.category, source, target, tie.confidence)))
     entities.sort(key=lambda entity: (entity.span.start, entity.span.end, entity.category))
-    relations.sort(key=lambda pair: (pair[0], pair[1].category, pair[1].target))
+    relations.sort(key=lambda pair: pair[0])
     return tuple(entities), tuple(relation for _, relation in relations)
 
 

@@ -37,6 +37,20 @@ def test_relations_name_their_ends_by_id() -> None:
     }
 
 
+def test_the_order_of_relations_does_not_hang_on_the_note_s_id() -> None:
+    every = [mention(n * 5, n * 5 + 4, "AB"[n % 2]) for n in range(8)]
+    ties = tuple(Tie("R", 0, other, 0.5) for other in range(1, 8))
+
+    def targets(note: str) -> list[str]:
+        record = read(
+            Note(id=note, text="".join(f"w{n:03} " for n in range(9))), lambda _: found(*every, ties=ties)
+        )
+        by_id = {entity.id: entity.text for entity in record.entities}
+        return [by_id[relation.target] for relation in record.relations]
+
+    assert targets("a") == targets("b") == targets("c") == [f"w{n:03}" for n in range(1, 8)]
+
+
 def test_a_relation_with_a_mention_that_is_dropped_is_none() -> None:
     doubled = (*mentions(), mention(7, 13, "MEDICATION", 0.2))
     ties = (Tie("DOSAGE_OF", 0, 3, 0.9), Tie("DOSAGE_OF", 0, 1, 0.8))

@@ -89,15 +89,17 @@ def _numbers(place: str) -> tuple[int, int]:
 
 
 def shape(value: bytes | None) -> Any:
-    """What a record says of its text alone: without timings, ids of document and entities as numbers."""
+    """What a record says of its text alone: without timings and the document's id, other ids as numbers."""
     record: dict[str, Any] = json.loads(value or b"{}")
-    entities = [entity["id"] for entity in record.get("entities", ())]
+    ids = [
+        one["id"] for kind in ("entities", "relations", "phi") for one in record.get(kind, ()) if "id" in one
+    ]
     for one in ("timings", "id"):
         record.pop(one, None)
     record.get("document", {}).pop("id", None)
     text = json.dumps(record, sort_keys=True)
-    for number, entity in enumerate(entities):
-        text = text.replace(entity, f"entity {number}")
+    for number, one in enumerate(ids):
+        text = text.replace(one, f"#{number}")
     return text
 
 
