@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,13 @@ from streamer.embedded.progress import shown_download
 
 SERVED = [row for row in ROWS if row.run is not None and not row.long_only]
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [
+    pytest.mark.timeout(900),
+    # kafka-python leaves sockets open that it tried dead brokers with
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -26,4 +33,5 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
 @pytest.mark.parametrize("row", SERVED, ids=lambda row: f"row-{row.number}")
 def test_the_row_holds(row: Row, bed: Bed) -> None:
     result = running.run_row(row, bed)
+    gc.collect()
     assert result.verdict == "holds", result.said

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from models.checkpoint import open_checkpoint
 from models.precision import Precision
+from streamer import checkpoints, settings
 from streamer.chaos.places import produce, topics
 from streamer.chaos.processes import Node
 from streamer.chaos.reader import Reader, by_document
@@ -23,7 +23,9 @@ SECRET = "the secret of this run alone, long enough for a key"
 def test_a_worker_reads_as_its_engine_does_and_shares_no_findings_with_another_precision(
     kafka: KafkaCluster, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    plain = open_checkpoint()
+    chosen = settings.load()
+    plain = checkpoints.opened(chosen)
+    finish = checkpoints.finish(chosen, plain)
     told: list[tuple[str, int]] = []
     rounds: tuple[Precision, ...] = ("fp32", "bf16", "fp32")
     for number, precision in enumerate(rounds):
@@ -37,7 +39,9 @@ def test_a_worker_reads_as_its_engine_does_and_shares_no_findings_with_another_p
             assert node.stop() == 0
         told.append((record["pipeline"]["fingerprint"], record["timings"]["cachedPassages"]))
         assert f"reads in {precision}" in node.log.read_text()
-    own = {precision: plain.in_precision(precision).fingerprint for precision in rounds}
+    own = {
+        precision: finish.identity(plain.in_precision(precision).pipeline).fingerprint for precision in rounds
+    }
     assert [fingerprint for fingerprint, _ in told] == [own[precision] for precision in rounds]
     passages = told[-1][1]
     assert passages > 0
