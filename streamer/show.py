@@ -30,6 +30,8 @@ DOTTED, NOT_UNDERLINED = "\x1b[4:4m", "\x1b[24m"
 """Dotted underline, as kitty, VTE, mintty and WezTerm have it; other terminals ignore it."""
 MOST = 8
 """Lines of relations, and codes, that are shown below a note."""
+LIKELY = 0.85
+"""Codes below this score are right too seldom to be shown at a glance; records have them, with the score."""
 HIDDEN = Style(reverse=True, dim=True)
 _UNSEEN = dict.fromkeys((*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "·")
 _UNSEEN |= {ord("\n"): "\n", ord("\t"): " ", ord("\r"): " "}
@@ -101,7 +103,7 @@ def _below(annotation: Annotation) -> Iterator[RenderableType]:
     coded = {
         f"{words[entity.id]} = {entity.links[0].system} {entity.links[0].code} {entity.links[0].name}": None
         for entity in annotation.entities
-        if entity.links
+        if entity.links and entity.links[0].score >= LIKELY
     }
     for name, lines in (("relations", related), ("codes", list(coded))):
         if lines:

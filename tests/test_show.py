@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 from models.assemble import assemble
 from models.passages import split
 from models.sections import find_sections
-from models.types import Annotation, Findings, Mention, Note, Pipeline, Span, Timings
+from models.types import Annotation, Findings, Link, Mention, Note, Pipeline, Span, Timings
 from streamer import samples, show
 
 TIMINGS = Timings(queue_ms=1.0, inference_ms=2.0, cached_passages=0, passages=1)
@@ -69,6 +69,18 @@ def test_a_note_is_shown_with_its_entities_marked() -> None:
     assert style_of(output, "Aspirin")
     assert not style_of(output, "Aspirin") & colour, "another category, another colour"
     assert style_of(output, "HPI") == {"1", "4"}
+
+
+def test_codes_are_shown_where_they_are_likely_right() -> None:
+    record = annotated(TEXT)
+    links = (Link("ICD10CM", "R50.9", "Fever, unspecified", 0.98), Link("ICD10CM", "R05", "Cough", 0.6))
+    coded = [
+        msgspec.structs.replace(entity, links=(link,))
+        for entity, link in zip(record.entities, links, strict=False)
+    ]
+    output = printed(show.render(msgspec.structs.replace(record, entities=tuple(coded)), TEXT))
+    assert "Fever = ICD10CM R50.9 Fever, unspecified" in output
+    assert "R05" not in output
 
 
 def test_without_a_terminal_the_marks_still_tell() -> None:
