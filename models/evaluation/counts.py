@@ -24,6 +24,26 @@ hidden characters. Accuracy: one answer is asked for. All but F1 are shares of g
 GOLD, FOUND, RIGHT = range(3)
 
 
+class Ratios:
+    """Of whatever has how many there are, how many were named, and how many of these are right."""
+
+    gold: int
+    found: int
+    right: int
+
+    @property
+    def precision(self) -> float:
+        return self.right / self.found if self.found else 0.0
+
+    @property
+    def recall(self) -> float:
+        return self.right / self.gold if self.gold else 0.0
+
+    @property
+    def f1(self) -> float:
+        return 2 * self.right / (self.gold + self.found) if self.gold + self.found else 0.0
+
+
 @dataclass(frozen=True)
 class Tally:
     """`counts` [groups, labels, 3]; a group is what is drawn together: all texts with one document's id."""

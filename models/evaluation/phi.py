@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from models.corpora.scheme import Document, Labelled
+from models.evaluation.counts import Ratios
 from models.phi import CATEGORIES, Found, resolve
 from models.types import Span
 
@@ -23,7 +24,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class PhiScore:
+class PhiScore(Ratios):
     """Of one category: spans that there are, that were named, and of these the exact ones (`gold`, `found`,
     `right`); characters that there are, of these hidden under any category, and hidden for nothing
     (`characters`, `covered`, `over`)."""
@@ -35,18 +36,6 @@ class PhiScore:
     characters: int = 0
     covered: int = 0
     over: int = 0
-
-    @property
-    def precision(self) -> float:
-        return self.right / self.found if self.found else 0.0
-
-    @property
-    def recall(self) -> float:
-        return self.right / self.gold if self.gold else 0.0
-
-    @property
-    def f1(self) -> float:
-        return 2 * self.right / (self.gold + self.found) if self.gold + self.found else 0.0
 
     @property
     def coverage(self) -> float:

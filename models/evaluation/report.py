@@ -9,7 +9,7 @@ from typing import Any
 
 from models.evaluation.bootstrap import LEVEL, TEST, Difference, Figure, samples
 from models.evaluation.calibrated import Calibration
-from models.evaluation.counts import Array, Kind, macro, micro
+from models.evaluation.counts import Array, Kind, Ratios, macro, micro
 from models.evaluation.measures import Measure
 
 DIGITS = 4
@@ -18,7 +18,7 @@ NOTHING = Figure(None)
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Ratios):
     """`gold`: how many there are; `found`: how many were named; `right`: how many of these are gold.
 
     `figure`: F1, or what else the table is of, with its interval.
@@ -29,18 +29,6 @@ class Score:
     found: int
     right: int
     figure: Figure = NOTHING
-
-    @property
-    def precision(self) -> float:
-        return self.right / self.found if self.found else 0.0
-
-    @property
-    def recall(self) -> float:
-        return self.right / self.gold if self.gold else 0.0
-
-    @property
-    def f1(self) -> float:
-        return 2 * self.right / (self.gold + self.found) if self.gold + self.found else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         counts = {"label": self.label, "gold": self.gold, "found": self.found, "right": self.right}
