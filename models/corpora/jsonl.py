@@ -62,11 +62,8 @@ def read(path: Path, problems: Problems) -> Iterator[RawDocument]:
         )
 
 
-def _rows(path: Path, text: str, problems: Problems) -> Iterator[Row]:
-    if text.lstrip().startswith("["):
-        do = "write one object a line, e.g. with `jq -c '.[]'`"
-        problems.fatal(path, 1, "is one JSON array and not JSON lines", do)
-        return
+def json_lines(path: Path, text: str, problems: Problems) -> Iterator[tuple[int, Any]]:
+    """Numbers and values of the lines that are valid JSON; empty ones are passed over."""
     for number, line in enumerate(lines_of(text), start=1):
         if not line.strip():
             continue
@@ -75,6 +72,15 @@ def _rows(path: Path, text: str, problems: Problems) -> Iterator[Row]:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             problems.lose(path, number, "is not valid JSON")
             continue
+        yield number, row
+
+
+def _rows(path: Path, text: str, problems: Problems) -> Iterator[Row]:
+    if text.lstrip().startswith("["):
+        do = "write one object a line, e.g. with `jq -c '.[]'`"
+        problems.fatal(path, 1, "is one JSON array and not JSON lines", do)
+        return
+    for number, row in json_lines(path, text, problems):
         if not isinstance(row, dict):
             problems.lose(path, number, "is not a JSON object")
         elif not isinstance(row.get("text"), str):

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
-import msgspec
-
 from models.corpora.files import lines_of, read_file
+from models.corpora.jsonl import json_lines
 from models.corpora.problems import Problem, Problems
 from models.corpora.tables import TEXTS
 
@@ -87,14 +86,7 @@ def _texts(path: Path, problems: Problems) -> Iterator[str]:
 
 
 def _lines(path: Path, content: str, problems: Problems) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(lines_of(content), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = msgspec.json.decode(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            problems.lose(path, number, "is not valid JSON")
-            continue
+    for number, row in json_lines(path, content, problems):
         if isinstance(row, dict) and isinstance(row.get("text"), str):
             yield number, row["text"]
         else:
