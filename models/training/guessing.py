@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.errors import CheckpointError
+from models.forward import choose_device
 from models.training.dense import products_in
 from models.training.masking import Masked, Vocabulary, Windows, drawn, masked
 from models.training.progress import Progress, schedule
@@ -95,7 +96,7 @@ class Guessing:
     def __init__(
         self, model: Any, vocabulary: Vocabulary, config: PretrainConfig, folder: Path, digest: str
     ) -> None:
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = choose_device("auto")
         self._model, self._vocabulary, self._config = model.to(self._device), vocabulary, config
         self._state, self._history, self._digest = folder / STATE, folder / HISTORY, digest
         self._dtype = quicker(config.mixed)

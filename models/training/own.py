@@ -19,6 +19,7 @@ from models.corpora.own import Own
 from models.corpora.scheme import Document
 from models.errors import CheckpointError
 from models.features import FeatureDictionary
+from models.forward import choose_device
 from models.training.bases import base_folder
 from models.training.config import TrainConfig
 from models.training.dictionary import read_dictionary
@@ -93,7 +94,7 @@ def train_own(
     material = Material({"own": learned}, [], start.tokenizer, FeatureDictionary(names), scheme, config)
     validation = Validation.of(material, {"dev": dev}, start.word_start, config)
     model = Model(start, scheme, config.sizes, quicker(config.mixed), config.dropout)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(choose_device("auto"))
     train(model, Loop(material, config, folder / STATE, validation, folder / HISTORY), on_progress)
     finished = export(model, start, names, config, folder / "checkpoint")
     figures = validation(model)

@@ -19,6 +19,7 @@ from models.corpora.scheme import Document, held_out
 from models.corpora.texts import read_texts
 from models.errors import CheckpointError
 from models.features import FeatureDictionary
+from models.forward import choose_device
 from models.training import evaluate, precisions
 from models.training.bases import MINILM, base_folder
 from models.training.config import TrainConfig, raw_name, read_config
@@ -119,7 +120,7 @@ class Kitchen:
         the first of them."""
         torch.manual_seed(config.seed)
         model = Model(self._start, self.scheme, config.sizes, quicker(config.mixed), config.dropout)
-        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        model.to(choose_device("auto"))
         documents = {**self._documents, **(self._texts.unlabelled if teachers else {})}
         material = Material(
             documents, self._texts.notes, self._start.tokenizer, self._dictionary, self.scheme, config
