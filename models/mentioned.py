@@ -41,7 +41,6 @@ DIGITS = 3
 SECTION_CONFIDENCE = 0.9
 """Confidence of an axis that a section's title decided."""
 _FAMILY = frozenset({"family", "fhx", "fh", "fam", "genetic"})
-_PAST = frozenset({"past", "pmh", "pmhx", "psh", "pshx", "phx", "previous", "prior"})
 _HISTORIES = frozenset({"past_medical_history", "past_surgical_history"})
 _PROBLEM_LISTS = frozenset({"problem", "problems", "current", "active"})
 _FAMILY_CUES = frozenset({"experiencer"})

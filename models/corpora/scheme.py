@@ -24,8 +24,6 @@ PHI = (
 )  # fmt: skip
 EVENTS = ("DRUG", "EFFECT")
 """What a drug event is about: the drug, and its effect in the words of the sentence ("worsening of …")."""
-LAYERS: dict[str, tuple[str, ...]] = {"entities": CATEGORIES, "phi": PHI, "events": EVENTS}
-"""Spans of one layer never overlap; those of different layers may."""
 PROBLEM = frozenset({"DISEASE", "SIGN_OR_SYMPTOM"})
 MEDICATION = frozenset({"MEDICATION"})
 ANYTHING: frozenset[str] = frozenset()
