@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import suppress
 
-from streamer.chaos.rows_worker import aim, hit, strike, whole
+from streamer.chaos.rows_worker import aim, hit, killed_at_random, whole
 from streamer.chaos.trial import Trial
 
 WATCHDOG_S = 60.0
@@ -14,17 +14,10 @@ WATCHDOG_S = 60.0
 
 def killed(trial: Trial) -> None:
     """Row 8: SIGKILL under load; its supervisor starts it anew and its notes are read again."""
-    stage, plan = trial.on(trial.bed.main()), trial.bed.plan
+    trial.on(trial.bed.main())
+    plan = trial.bed.plan
     kills = plan.times(2, 10)
-    deaths = stage.node.log.read_text().count("the engine ended with exit code -9")
-    trial.send(plan.notes)
-    for share in trial.shares(kills):
-        trial.wait_for(share * plan.notes)
-        strike(trial, "engine", signal.SIGKILL)
-    trial.wait_for_all()
-    deaths = stage.node.log.read_text().count("the engine ended with exit code -9") - deaths
-    trial.require(deaths == kills, f"{deaths} of {kills} kills struck")
-    whole(trial)
+    killed_at_random(trial, "engine", plan.notes, kills, "the engine ended with exit code -9")
 
 
 def frozen(trial: Trial) -> None:

@@ -22,17 +22,10 @@ TRIES, REFUSED_S = 3, 20.0
 
 def killed(trial: Trial) -> None:
     """Row 1: one worker of two at a time, SIGKILL, at random moments."""
-    stage, plan = trial.on(trial.bed.main()), trial.bed.plan
+    trial.on(trial.bed.main())
+    plan = trial.bed.plan
     count, kills = plan.times(plan.notes, 10 * plan.notes), plan.times(3, 10)
-    deaths = stage.node.log.read_text().count("ended with exit code -9")
-    trial.send(count)
-    for share in trial.shares(kills):
-        trial.wait_for(share * count)
-        strike(trial, "worker", signal.SIGKILL)
-    trial.wait_for_all()
-    deaths = stage.node.log.read_text().count("ended with exit code -9") - deaths
-    trial.require(deaths == kills, f"{deaths} of {kills} kills struck")
-    whole(trial)
+    killed_at_random(trial, "worker", count, kills, "ended with exit code -9")
 
 
 def told_to_stop(trial: Trial) -> None:
@@ -104,9 +97,21 @@ def hit(trial: Trial, victim: int, number: signal.Signals) -> None:
     os.kill(victim, number)
 
 
-def strike(trial: Trial, half: str, number: signal.Signals) -> None:
-    """A signal to the engine or to a random worker."""
-    hit(trial, aim(trial, half), number)
+def killed_at_random(trial: Trial, half: str, count: int, kills: int, death: str) -> None:
+    """SIGKILL to the engine, or to a random worker, at random moments while `count` notes go through.
+
+    `death`: what the node logs of each.
+    """
+    log = trial.stage.node.log
+    before = log.read_text().count(death)
+    trial.send(count)
+    for share in trial.shares(kills):
+        trial.wait_for(share * count)
+        hit(trial, aim(trial, half), signal.SIGKILL)
+    trial.wait_for_all()
+    deaths = log.read_text().count(death) - before
+    trial.require(deaths == kills, f"{deaths} of {kills} kills struck")
+    whole(trial)
 
 
 def whole(trial: Trial) -> None:
