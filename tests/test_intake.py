@@ -103,6 +103,19 @@ async def test_the_first_turn_of_a_generation_finds_the_place_and_fetches_nothin
     assert [run.records[0].offset for run in intake.channel.runs] == [7]
 
 
+async def test_a_partition_whose_place_is_not_yet_found_ends_nothing(intake: Any) -> None:
+    def without_a_place(now: float, partition: Any) -> None:
+        raise AssertionError("aiokafka has no position")
+
+    async def sleep(seconds: float) -> None:
+        return
+
+    intake._thread.verify_event_path = without_a_place
+    intake._shutdown, intake._stopped, intake._crashed = (asyncio.Event() for _ in range(3))
+    intake.sleep = sleep
+    await intake.verify_all_partitions_active()
+
+
 @pytest.mark.parametrize("offset", [None, 0])
 async def test_without_a_committed_offset_it_begins_at_the_beginning(intake: Any, offset: int | None) -> None:
     intake._thread.committed = {HERE: offset}
