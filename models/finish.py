@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -25,7 +25,8 @@ OFF = frozenset({EMBEDDING})
 class Finish:
     """`linker`: None gives no codes. `thresholds`: None looks for no identifiers. `heads`: what is listed.
     `affirmed`: relations whose source is there: what is denied is no effect of anything. `dependent`:
-    categories of what is only something in a relation."""
+    categories of what is only something in a relation. `least`: by category, from which confidence on a
+    finding is reported."""
 
     tasks: tuple[Task, ...] = ()
     linker: Linker | None = None
@@ -33,6 +34,7 @@ class Finish:
     heads: tuple[str, ...] = ()
     affirmed: frozenset[str] = frozenset()
     dependent: frozenset[str] = frozenset()
+    least: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -57,8 +59,9 @@ class Finish:
         dependent = frozenset(
             name for head in checkpoint.heads if relates for name in head.get("dependent", ())
         )
+        least = {name: own for head in checkpoint.heads for name, own in head.get("least", {}).items()}
         listed = (*names, LINKS) if linker else tuple(names)
-        return cls(checkpoint.tasks, linker, chosen, listed, affirmed, dependent)
+        return cls(checkpoint.tasks, linker, chosen, listed, affirmed, dependent, least)
 
     def identity(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline that a record names: its fingerprint is that of all that made the record."""

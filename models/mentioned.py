@@ -1,5 +1,6 @@
 """Mentions of passages → a note's entities, with codes and relations between them. Pure.
 
+Mentions of which too little is sure, by their category, are none.
 Duplicates: of overlapping mentions of one category stays the most confident, then the longer, then the first.
 Mentions of different categories may overlap; all stay. A relation with a mention that does not stay is none,
 and what is only something in a relation (an effect is one of a drug) does not stay without.
@@ -90,9 +91,9 @@ def entities_and_relations(
     kept: list[tuple[Passage, dict[int, Mention]]] = []
     for passage, found in zip(passages, findings, strict=True):
         heading = headings[passage.section] - passage.span.start
-        numbers = without_duplicates(found.mentions)
+        numbered = [(n, found.mentions[n]) for n in without_duplicates(found.mentions)]
         kept.append(
-            (passage, {n: found.mentions[n] for n in numbers if found.mentions[n].span.end > heading})
+            (passage, {n: own for n, own in numbered if own.span.end > heading and _sure(whose, own)})
         )
     links = _links(whose, kept)
     entities: list[Entity] = []
@@ -115,6 +116,10 @@ def entities_and_relations(
     entities.sort(key=lambda entity: (entity.span.start, entity.span.end, entity.category))
     relations.sort(key=lambda pair: pair[0])
     return tuple(entities), tuple(relation for _, relation in relations)
+
+
+def _sure(whose: Whose, mention: Mention) -> bool:
+    return mention.confidence >= whose.finish.least.get(mention.category, 0.0)
 
 
 def _links(whose: Whose, kept: Sequence[tuple[Passage, dict[int, Mention]]]) -> Iterator[tuple[Link, ...]]:

@@ -50,7 +50,12 @@ def _table(heads: Sequence[tuple[Mapping[str, Any], Sequence[str]]]) -> NDArray[
 def _bent(confidence: Float, table: NDArray[np.float64] | None, which: NDArray[np.int32]) -> Float:
     if table is None:
         return confidence
-    own = confidence.astype(np.float64).clip(EDGE, 1 - EDGE)
     a, b = table[which].T
+    return on_curve(confidence, a, b)
+
+
+def on_curve(confidence: Float, a: Any, b: Any) -> Float:
+    """`confidence` [m] by the curve of `a` and `b`: numbers, or one of each a confidence."""
+    own = confidence.astype(np.float64).clip(EDGE, 1 - EDGE)
     bent: Float = (1 / (1 + np.exp(-(a * np.log(own / (1 - own)) + b)))).astype(np.float32)
     return bent

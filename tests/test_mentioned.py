@@ -84,6 +84,22 @@ def test_what_is_only_something_in_a_relation_does_not_stay_without() -> None:
     assert effects(*without, ties=(Tie("EFFECT_OF", 3, 5, 0.9),)) == []
 
 
+def test_what_too_little_is_sure_of_is_no_finding_and_no_end_of_a_relation() -> None:
+    unsure = mention(*PAIN, "SIGN_OR_SYMPTOM", 0.49)
+    every = (*mentions()[:2], unsure)
+    ties = (Tie("EFFECT_OF", 2, 1, 0.9),)
+
+    def left(least: float, category: str = "SIGN_OR_SYMPTOM") -> tuple[set[str], int]:
+        finish = Finish(least={category: least})
+        record = read(Note(id="n", text=TEXT), lambda _: found(*every, ties=ties), finish=finish)
+        return {entity.category for entity in record.entities}, len(record.relations)
+
+    everything = left(0.0)
+    assert everything[1] == 1
+    assert left(0.49) == left(0.6, "OTHER") == everything
+    assert left(0.5) == (everything[0] - {"SIGN_OR_SYMPTOM"}, 0)
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=8), st.integers(0, 5))
 def test_every_end_of_a_relation_is_an_entity_of_the_record(pairs: list[tuple[int, int]], count: int) -> None:
     every = [mention(n * 3, n * 3 + 4, "AB"[n % 2]) for n in range(count)]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.annotator import Annotator
-from models.checkpoint import Checkpoint, open_checkpoint
+from models.checkpoint import ENTITIES, Checkpoint, open_checkpoint
 from models.corpora.scheme import Document, held_out
 from models.errors import EngineError
 from models.evaluation.abilities import abilities
@@ -20,6 +20,7 @@ from models.evaluation.calibrated import Answer
 from models.finish import Finish
 from models.training.export import record as noted
 from models.training.export import settle as written
+from models.training.least import least
 from models.types import Annotation, Note
 
 HALF, SHARE = "settled", 0.5
@@ -45,6 +46,9 @@ def settle(folder: Path, held: Mapping[str, Sequence[Document]]) -> dict[str, An
         if head["kind"] in ("entities", "relations") and len(said[name]) >= LEAST:
             labels = head["categories"] if head["kind"] == "entities" else [r[0] for r in head["relations"]]
             fitted[name]["calibration"] = curves(said[name], labels)
+            if name == ENTITIES:
+                pairs = [pair for own in half for pair in zip(half[own], records[own], strict=True)]
+                fitted[name]["least"] = least(pairs, fitted[name]["calibration"])
         if head["kind"] == "text_classes" and head["independent"]:
             rows, gold = _labelled(half, records, name, head["labels"])
             if len(rows):

@@ -1,0 +1,85 @@
+"""From which confidence on a finding is reported: where the exact F1 of its category is best.
+
+Never above one half: what is likelier right than wrong is always reported.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.corpora.scheme import Document
+from models.reliability import on_curve
+from models.types import Annotation, Span
+
+MOST = 0.5
+TRIED = np.linspace(0, MOST, 51)
+ALIKE = 0.005
+"""F1 that differs by less is as good."""
+PULL = 10.0
+"""So many gold mentions of a category weigh as much as all categories together."""
+
+
+@dataclass
+class Told:
+    """Of one category: confidences of what was found, whether each is right, and how much was missed."""
+
+    confidence: list[float] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
+    missed: float = 0.0
+
+    @property
+    def gold(self) -> float:
+        return sum(self.right) + self.missed
+
+
+def told(pairs: Iterable[tuple[Document, Annotation]]) -> dict[str, Told]:
+    """By category, of documents and their records. A gold mention that may be of several categories and is
+    found as none of them is missed by each in part."""
+    found: dict[str, Told] = defaultdict(Told)
+    for document, record in pairs:
+        allowed = {span.place: span.allowed for span in document.spans if span.allowed}
+        unknown = [Span(*span.place) for span in document.spans if not span.allowed]
+        met = set()
+        for entity in record.entities:
+            if entity.category in document.covered and not any(map(entity.span.overlaps, unknown)):
+                place = entity.span.start, entity.span.end
+                right = entity.category in allowed.get(place, ())
+                met |= {place} if right else set()
+                found[entity.category].confidence.append(entity.confidence)
+                found[entity.category].right.append(right)
+        for place in allowed.keys() - met:
+            for category in allowed[place] & document.covered:
+                found[category].missed += 1 / len(allowed[place])
+    return found
+
+
+def least(
+    pairs: Iterable[tuple[Document, Annotation]], curves: Mapping[str, Sequence[float]]
+) -> dict[str, float]:
+    """By category, of confidences on its curve (`models.reliability`); one with few gold mentions leans on
+    what is best for all together."""
+    said = told(pairs)
+    everything = Told()
+    for category, own in said.items():
+        a, b = curves.get(category, (1.0, 0.0))
+        own.confidence = on_curve(np.array(own.confidence, np.float32), a, b).tolist()
+        everything.confidence += own.confidence
+        everything.right += own.right
+        everything.missed += own.missed
+    usual = best(everything)
+    return {
+        category: round((own.gold * best(own) + PULL * usual) / (own.gold + PULL), 3)
+        for category, own in sorted(said.items())
+    }
+
+
+def best(told: Told) -> float:
+    """The highest threshold whose F1 is as good as the best: of two that are as good, the one with less that
+    is wrong."""
+    sure, right = np.array(told.confidence), np.array(told.right, np.bool_)
+    f1 = [2 * (right & (sure >= at)).sum() / max(1.0, (sure >= at).sum() + told.gold) for at in TRIED]
+    return float(TRIED[np.flatnonzero(np.array(f1) >= max(f1) - ALIKE)[-1]])
