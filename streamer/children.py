@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from streamer.backoff import Backoff
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
+FROZEN_S = 10.0
+"""A process that has not touched its ready file for so long, though it did before, is not ready."""
 REFUSED = 2
 """Exit code of a wrong call or setting: another first start would not help."""
 _UNTIL_PARENT_DIES = (
@@ -42,10 +45,16 @@ class Child:
     """Keeps one job's process alive until `stop`.
 
     `ready_file` gives the file that exists while the process of that id is ready; `ended` is told the id of
-    each process that died.
+    each process that died. `touches`: it touches its ready file again and again while its event loop turns.
     """
 
-    def __init__(self, job: Job, ready_file: Callable[[int], Path], ended: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        ready_file: Callable[[int], Path],
+        ended: Callable[[int], None],
+        touches: bool = False,
+    ) -> None:
         self.job = job
         self.starts = 0
         self.was_ready = False
@@ -56,6 +65,8 @@ class Child:
         self._ended = ended
         self._process: Process | None = None
         self._stopping = False
+        self._touches = touches
+        self._touch, self._touch_seen = (0, 0), 0.0
 
     @property
     def pid(self) -> int | None:
@@ -65,9 +76,25 @@ class Child:
     @property
     def ready(self) -> bool:
         pid = self.pid
-        ready = pid is not None and self._ready_file(pid).exists()
+        ready = pid is not None and self._ready_file(pid).exists() and self.silent_s <= FROZEN_S
         self.was_ready, self.served = self.was_ready or ready, self.served or ready
         return ready
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since a touch of the ready file was first seen here: 0 for one that is not there, or not
+        touched. To be asked often.
+        """
+        pid = self.pid
+        if pid is None or not self._touches:
+            return 0.0
+        try:
+            touch = pid, self._ready_file(pid).stat().st_mtime_ns
+        except FileNotFoundError:
+            touch = pid, 0
+        if touch != self._touch or not touch[1]:
+            self._touch, self._touch_seen = touch, time.monotonic()
+        return time.monotonic() - self._touch_seen
 
     async def keep(self) -> int:
         """Returns the last exit code: after `stop`, or of a first start that was refused."""

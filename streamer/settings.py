@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     instance_id: str | None = Field(None, description="static group membership of this node")
     session_timeout_s: float = Field(10.0, ge=1, le=300)
+    stall_s: float = Field(
+        600.0, ge=1, description="with work and no note finished for so long, a worker is started anew"
+    )
+    unready_after_s: float = Field(
+        300.0, gt=0, description="age of the oldest note taken in above which a worker is not ready"
+    )
     max_unreleased: int = Field(4096, ge=16, le=1_000_000, description="notes a worker holds at most")
     max_note_bytes: int = Field(8_000_000, ge=1_000, le=100_000_000)
     max_record_bytes: int = Field(24_000_000, ge=1_000_000, le=1_000_000_000)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -59,6 +60,7 @@ def run(settings: Settings) -> int:
             folder,
             node,
             lambda: engine_answers(settings),
+            settings.stall_s,
         )
         page = metrics.serve(settings.metrics_host, settings.metrics_port, supervisor.health, node)
         try:
@@ -113,12 +115,18 @@ class Supervisor:
         folder: Path,
         node: metrics.Node,
         answers: Callable[[], bool] = lambda: True,
+        stall_s: float = math.inf,
     ) -> None:
-        """`answers`: whether the engine speaks; called on a thread, and may take its time to say no."""
+        """`answers`: whether the engine speaks; called on a thread, and may take its time to say no.
+        `stall_s`: a worker whose event loop has not turned for so long is killed.
+        """
         self._node = node
         self._answers = answers
+        self._stall_s = stall_s
         self._engine = Child(engine, lambda pid: folder / f"ready-{pid}", node.forget)
-        self._workers = [Child(job, lambda pid: folder / f"ready-{pid}", node.forget) for job in workers]
+        self._workers = [
+            Child(job, lambda pid: folder / f"ready-{pid}", node.forget, touches=True) for job in workers
+        ]
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -156,7 +164,17 @@ class Supervisor:
             self._node.engine_restarts = max(0, self._engine.starts - 1)
             self._node.workers = sum(worker.pid is not None for worker in self._workers)
             self._node.worker_restarts = sum(max(0, worker.starts - 1) for worker in self._workers)
+            self._end_frozen_workers()
             await asyncio.sleep(LOOK_S)
+
+    def _end_frozen_workers(self) -> None:
+        """One that cannot end itself: its event loop and its watchdog hang together, in foreign code."""
+        for worker in self._workers:
+            pid = worker.pid
+            if pid is not None and worker.silent_s > self._stall_s + LOOK_S:
+                log.warning("the %s does not move; it is killed", worker.job.name)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     async def _probe(self) -> None:
         """An engine that is there but frozen cannot see it by itself: it is ended, and started anew."""

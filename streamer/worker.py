@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,17 +19,18 @@ from streamer.intake import DRAIN_S, faust_app
 from streamer.release import Partition, Publisher
 from streamer.settings import Settings
 from streamer.topics import Incoming, Outgoing
+from streamer.watchdog import Progress, Watchdog
 from streamer.worklist import Worklist
 
 log = logging.getLogger(__name__)
 
 Annotate = Callable[[Incoming], Awaitable[Outgoing]]
 
-STALL_S = 600.0
-"""With work, a living engine and no note finished for so long, the process ends: a new start is the cure."""
 STANDSTILL_S = 120.0
-"""The same for a fetch loop that does not go round: brokers or group membership are at fault then."""
+"""Of a fetch loop that does not go round: brokers or membership are at fault, and the process ends."""
 WATCH_S = 0.25
+FROZEN_S = 10.0
+"""A worker whose event loop has not turned for so long is not ready."""
 LEAVE_S = 8.0
 """From SIGTERM to the end, whatever hangs."""
 STOP_S = 2.0
@@ -78,6 +78,8 @@ class Worker:
         self._joining = False
         self._producer: Any = None
         self._limits: Mapping[str, int] = {}
+        self._oldest: float | None = None
+        self._watchdog = Watchdog(settings.stall_s)
         self._worklist = Worklist(annotate, self._publisher, self.fail, settings.max_unreleased)
         self._app = faust_app(settings, self._worklist, self.fail)
         self._ready_file = ready_file
@@ -85,7 +87,7 @@ class Worker:
     async def run(self) -> int:
         """Raises SettingError or WorldError when the start is refused."""
         self._limits = await brokers.check(self._settings)
-        self._listen_to_signals()
+        self._be_stoppable()
         if self._settings.delivery == "at_least_once":
             self._producer = await delivery.idempotent_producer(self._producer_options())
         starting = asyncio.create_task(self._start(), name="start")
@@ -107,7 +109,13 @@ class Worker:
 
     def health(self) -> Health:
         """May be called from another thread."""
-        waits = {"the engine": not self._engine.alive, "its partitions": not self._worklist.joined}
+        age = time.time() - self._oldest if self._oldest is not None else 0.0
+        waits = {
+            "the engine": not self._engine.alive,
+            "its partitions": not self._worklist.joined,
+            "its event loop": self._watchdog.silent_s > FROZEN_S,
+            "notes that are too old": age > self._settings.unready_after_s,
+        }
         waiting_for = tuple(what for what, waiting in waits.items() if waiting)
         return Health(live=not self._failed.is_set(), ready=not waiting_for, waiting_for=waiting_for)
 
@@ -126,12 +134,19 @@ class Worker:
             "request_timeout_ms": 30_000,
         }
 
-    def _listen_to_signals(self) -> None:
+    def _be_stoppable(self) -> None:
         loop = asyncio.get_running_loop()
+
+        def told(*_: object) -> None:  # not the loop's own handler: that waits for a loop that may hang
+            self._watchdog.leave(LEAVE_S)
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                loop.call_soon_threadsafe(self._stop.set)
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            signal.signal(number, told)
         for number in (signal.SIGUSR1, signal.SIGUSR2):  # Faust's would print locals, or start a debugger
             signal.signal(number, signal.SIG_IGN)
+        self._watchdog.start()
 
     # --- while it runs ---------------------------------------------------------------------------
 
@@ -147,8 +162,7 @@ class Worker:
 
     async def _watch(self, starting: asyncio.Task[None]) -> None:
         """Returns when this worker cannot go on."""
-        loop = asyncio.get_running_loop()
-        progress, since = (-1, -1), loop.time()
+        progress = Progress(time.monotonic())
         while True:
             if self._app.crashed or (starting.done() and starting.exception()):
                 self.fail(self._app.crash_reason or starting.exception() or RuntimeError())
@@ -156,21 +170,29 @@ class Worker:
             if self._joining and self._engine.failed:  # e.g. it reads otherwise now
                 self.fail(self._engine.failed)
                 return
-            now = (self._worklist.read, self._worklist.released)
-            if now != progress or not self._worklist.unreleased or not self._engine.alive:
-                progress, since = now, loop.time()
-            if loop.time() - since > STALL_S or loop.time() - self._turned_at() > STANDSTILL_S:
+            if self._waited_s(progress) > self._settings.stall_s or self._standstill_s() > STANDSTILL_S:
+                log.error("no note was finished, or none was asked for, for too long")
                 self.fail(TimeoutError())
                 return
-            self._worklist.report()
-            self._show_ready()
+            self._look_around()
             await asyncio.sleep(WATCH_S)
 
-    def _turned_at(self) -> float:
-        """When the fetch loop last went round; it stands still while the group is being joined."""
-        return float(self._app.consumer.turned_at) if self._joining else asyncio.get_running_loop().time()
+    def _waited_s(self, progress: Progress) -> float:
+        work = self._worklist
+        # Without work there is none to be done, as if it were all done anew.
+        done = (work.read, work.released) if work.unreleased else object()
+        return progress.waited_s(time.monotonic(), done, work.begun, self._engine.alive)
 
-    def _show_ready(self) -> None:
+    def _standstill_s(self) -> float:
+        """Since the fetch loop last went round; that stands still while the group is being joined, too."""
+        if not self._joining:
+            return 0.0
+        return asyncio.get_running_loop().time() - float(self._app.consumer.turned_at)
+
+    def _look_around(self) -> None:
+        self._watchdog.beat()
+        self._worklist.report()
+        self._oldest = self._worklist.oldest
         if self._ready_file is None:
             return
         if self.health().ready:
@@ -179,7 +201,7 @@ class Worker:
             self._ready_file.unlink(missing_ok=True)
 
     async def _end(self, code: int) -> None:
-        _exit_after(LEAVE_S if code == 0 else FAIL_S, code)
+        self._watchdog.leave(LEAVE_S if code == 0 else FAIL_S)
         if self._ready_file is not None:
             self._ready_file.unlink(missing_ok=True)
         with contextlib.suppress(Exception):
@@ -188,13 +210,7 @@ class Worker:
                 await self._worklist.drain(DRAIN_S)
             else:
                 await self._worklist.drain(0.0)
+            self._watchdog.exit_code = code  # whatever hangs from here on has nothing to lose
             await asyncio.wait_for(self._app.stop(), STOP_S)
             if self._producer is not None:
                 await asyncio.wait_for(self._producer.stop(), STOP_S)
-
-
-def _exit_after(seconds: float, code: int) -> None:
-    """The process ends then, even if a thread or an event loop hangs."""
-    timer = threading.Timer(seconds, os._exit, (code,))
-    timer.daemon = True
-    timer.start()

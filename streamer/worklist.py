@@ -49,7 +49,7 @@ class Worklist:
         self._most = most
         self._releases: dict[Partition, Release] = {}
         self._waiting: deque[tuple[Release, Slot]] = deque()
-        self._reading: set[asyncio.Task[None]] = set()
+        self._reading: dict[asyncio.Task[None], float] = {}
         self._released_before = 0
         self.read = 0
         self.joined = False
@@ -104,7 +104,7 @@ class Worklist:
             release, slot = self._waiting.popleft()
             if not release.closed:
                 task = asyncio.create_task(self._read(release, slot))
-                self._reading.add(task)
+                self._reading[task] = time.monotonic()
                 task.add_done_callback(self._ended)
 
     async def _read(self, release: Release, slot: Slot) -> None:
@@ -117,7 +117,7 @@ class Worklist:
             release.finish(slot, outgoing)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._reading.discard(task)
+        self._reading.pop(task, None)
         self._start_waiting()
 
     # --- how full it is --------------------------------------------------------------------------
@@ -132,6 +132,11 @@ class Worklist:
         return self._released_before + sum(release.released for release in self._releases.values())
 
     @property
+    def begun(self) -> float | None:
+        """`time.monotonic` at which the first of the notes being read was begun; None: none is."""
+        return next(iter(self._reading.values()), None)
+
+    @property
     def partitions(self) -> Collection[Partition]:
         return self._releases.keys()
 
@@ -141,10 +146,15 @@ class Worklist:
         held = sum(release.prefix.bytes for release in self._releases.values())
         return self.unreleased >= self._most or held >= HELD_BYTES
 
+    @property
+    def oldest(self) -> float | None:
+        """Unix time at which the first of the unreleased notes was taken in; None: there are none."""
+        ages = [release.prefix.oldest for release in self._releases.values()]
+        return min((age for age in ages if age is not None), default=None)
+
     def report(self) -> None:
         """Bring the metrics of what is held up to date."""
-        ages = [release.prefix.oldest for release in self._releases.values()]
-        metrics.unreleased(self.unreleased, min((age for age in ages if age is not None), default=None))
+        metrics.unreleased(self.unreleased, self.oldest)
 
     # --- a generation ends -----------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer import metrics, settings, supervisor
+from streamer import children, metrics, settings, supervisor
 from streamer.children import Child, Job
 from streamer.supervisor import Supervisor
 
@@ -219,3 +219,32 @@ async def test_an_engine_that_is_there_but_silent_is_started_anew(
     await until(lambda: own._engine.ready)
     own._stop.set()
     assert await running == 0
+
+
+async def test_a_worker_that_does_not_move_is_not_ready_and_then_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot end itself: it holds the interpreter, so its watchdog hangs too."""
+    monkeypatch.setattr(children, "FROZEN_S", 0.2)
+    worker = job("worker 1", OBEDIENT, tmp_path)  # says once that it is ready, and never again
+    own = Supervisor(job("engine", OBEDIENT, tmp_path), [worker], tmp_path, node(tmp_path), stall_s=1.0)
+    running = asyncio.create_task(own.run())
+    await until(lambda: own.health().ready)
+    await until(lambda: own.health().waiting_for == ("worker 1",))
+    await until(lambda: own._workers[0].starts >= 2)
+    assert own._workers[0].exit_code == -signal.SIGKILL
+    assert own._engine.starts == 1
+    own._stop.set()
+    await running
+
+
+async def test_a_worker_that_moves_is_let_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = child(OBEDIENT, tmp_path)
+    own._touches = True
+    keeping = asyncio.create_task(own.keep())
+    await until(lambda: own.ready)
+    await until(lambda: own.silent_s > 0.05)
+    os.utime(tmp_path / f"ready-{own.pid}")
+    assert own.silent_s < 0.05
+    await own.stop(10)
+    await keeping

@@ -1,7 +1,8 @@
 """A worker whose pipeline is a random pause: shows the delivery guarantee alone, with no model and no cache.
 
 `python -m streamer.chaos.echo` with the service's settings in the environment. `ECHO_PAUSE_MS`: the longest
-pause; `ECHO_POISON`: the value of a note that it fails on.
+pause; `ECHO_POISON`: the value of a note that it fails on, `ECHO_HANG` that it never answers, `ECHO_BLOCK` in
+which its event loop stands still.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import os
 import random
 import sys
+import time
 
 from streamer import logs, settings
 from streamer.children import ready_file
@@ -17,8 +19,9 @@ from streamer.topics import Incoming, Outgoing
 from streamer.worker import Worker
 
 PAUSE_S = float(os.environ.get("ECHO_PAUSE_MS", "20")) / 1000
-POISON = os.environ.get("ECHO_POISON", "").encode()
+POISON, HANG, BLOCK = (os.environ.get(f"ECHO_{which}", "").encode() for which in ("POISON", "HANG", "BLOCK"))
 LARGE = b"large "
+FOR_EVER_S = 3600.0
 
 
 async def echo(incoming: Incoming) -> Outgoing:
@@ -27,9 +30,17 @@ async def echo(incoming: Incoming) -> Outgoing:
     value = incoming.value
     if POISON and value == POISON:
         raise ZeroDivisionError(f"an error's message may quote a note: {value!r}")
+    if HANG and value == HANG:
+        await asyncio.Event().wait()
+    if BLOCK and value == BLOCK:
+        _stand_still()
     if value is not None and value.startswith(LARGE):
         value = value + b"." * 300_000
     return Outgoing(chosen.output_topic, incoming.key, value, incoming.headers)
+
+
+def _stand_still() -> None:
+    time.sleep(FOR_EVER_S)
 
 
 async def work() -> int:

@@ -51,10 +51,14 @@ class Process:
         """Only after it has ended."""
         self._process = self._launch()
 
+    @property
+    def ready_file(self) -> Path:
+        """Of a worker: there while it is ready, and touched while its event loop turns."""
+        return Path(self.environment["STREAMER_STATE_DIR"]) / f"ready-{self.pid}"
+
     def wait_until_assigned(self, seconds: float = 60.0) -> None:
         """Of a worker: it has joined the group, and says so in its state folder."""
-        sign = Path(self.environment["STREAMER_STATE_DIR"]) / f"ready-{self.pid}"
-        self._wait_until_ready(sign.exists, seconds)
+        self._wait_until_ready(self.ready_file.exists, seconds)
 
     def kill(self) -> None:
         self._process.kill()
@@ -178,8 +182,8 @@ def echo_workers(at: Topics, count: int, folder: Path, **more: str) -> Iterator[
 
 
 def echo_worker(at: Topics, folder: Path, name: str, **more: str) -> Process:
-    """One of them; it fails on a note whose value is `poison`."""
-    stand_in = {"ECHO_POISON": more.pop("poison")} if "poison" in more else {}
+    """One of them; it fails on a note whose value is `poison`, never answers `hang`, and stops at `block`."""
+    stand_in = {f"ECHO_{own.upper()}": more.pop(own) for own in ("poison", "hang", "block") if own in more}
     stand_in["ECHO_PAUSE_MS"] = more.pop("pause_ms", "20")
     state = folder / "state"
     state.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from streamer.chaos.places import Topics, produce, topics
 from streamer.chaos.processes import Process, echo_workers
 from streamer.chaos.reader import Reader, Seen, by_value
+from streamer.chaos.waiting import wait_until
 from streamer.embedded import KafkaCluster
 from tests.fakes import BadName
 
@@ -218,3 +219,52 @@ def _lower_limit(at: Topics, most: int) -> None:
         admin.alter_configs([resource])
     finally:
         admin.close()
+
+
+# --- a pipeline that hangs -----------------------------------------------------------------------
+
+
+def touched_s_ago(worker: Process) -> float:
+    return time.time() - worker.ready_file.stat().st_mtime
+
+
+def test_a_note_that_never_ends_makes_a_worker_unready_and_then_ends_it(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    """All other partitions go on meanwhile."""
+    at, count = topics(kafka.bootstrap), 400
+    more = {"stall_s": "4", "unready_after_s": "1", "pause_ms": "5"}
+    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, hang="7", **more) as workers:
+        workers[0].wait_until_assigned()
+        produce(at, numbered(count))
+        wait_until(lambda: not workers[0].ready_file.exists(), 30, "a worker with an old note is not ready")
+        assert workers[0].wait(60) == 1
+        assert "no note was finished" in workers[0].log.read_text()
+        del workers[0].environment["ECHO_HANG"]
+        workers[0].start()
+        seen = reader.wait_for_the_rest(count)
+    assert_each_in_order(seen, count)
+    assert seen.twice == []
+
+
+def test_a_worker_whose_event_loop_is_stuck_ends_by_its_watchdog_or_when_it_is_told(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    at, count = topics(kafka.bootstrap), 200
+    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, block="7", stall_s="3") as workers:
+        produce(at, numbered(count))
+        assert workers[0].wait(90) == 1
+        assert "event loop of this worker stands still" in workers[0].log.read_text()
+        workers[0].environment["STREAMER_STALL_S"] = "600"
+        workers[0].start()
+        workers[0].wait_until_assigned()
+        wait_until(lambda: touched_s_ago(workers[0]) > 2, 60, "the worker is stuck")
+        began = time.monotonic()
+        assert workers[0].stop(12) == 1
+        assert time.monotonic() - began < 10
+        assert "took too long to leave" in workers[0].log.read_text()
+        del workers[0].environment["ECHO_BLOCK"]
+        workers[0].start()
+        seen = reader.wait_for_the_rest(count)
+    assert_each_in_order(seen, count)
+    assert seen.twice == []
