@@ -84,7 +84,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
 async def check(settings: Settings) -> Mapping[str, int]:
     """The largest record, in bytes, that each of our topics accepts. Finds the topics; never makes one.
 
-    Raises TopicMissing, SettingError (refused credentials, certificates or permissions, too few dead-letter
+    Raises TopicMissing, NotAllowed, SettingError (refused credentials or certificates, too few dead-letter
     partitions) or WorldError (nobody answers).
     """
     async with reached(settings) as admin:

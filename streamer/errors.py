@@ -2,7 +2,8 @@
 
     StreamerError
     ├── SettingError      a wrong call or setting: exit 2, one line, what · where · how to mend
-    │   └── TopicMissing  refused at the start, with the command that makes the topic
+    │   ├── TopicMissing  refused at the start, with the command that makes the topic
+    │   └── NotAllowed    refused at the start, with the command that grants the permission
     ├── WorldError        broker, engine, disk: retried, or the process stops without committing
     └── NoteError         the note can never succeed: a dead letter with one of the closed `REASONS`
 
@@ -45,6 +46,10 @@ class TopicMissing(SettingError):
     def __init__(self, topics: list[str]) -> None:
         names = ", ".join(topics)
         super().__init__(f"missing topic: {names}. Make it with: streamer topics create")
+
+
+class NotAllowed(SettingError):
+    """The brokers know the user, and do not let it do what the service does."""
 
 
 class WorldError(StreamerError):

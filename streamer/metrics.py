@@ -78,7 +78,8 @@ _OLDEST = _gauge("unreleased_oldest_timestamp_seconds",
                  over_processes="livemin")  # fmt: skip
 _PARTITIONS = _gauge("assigned_partitions", "Input partitions assigned to this node's workers.")
 _RUN_NOTES = _histogram("transaction_notes", "Notes committed together.", buckets=POWERS_OF_4[:8])
-_REFUSED = _counter("publish_errors", "Commits that the brokers refused or left unanswered.", "kind")
+_REFUSED = _counter("publish_errors", "Commits and starts that the brokers refused, or left unanswered.",
+                    "kind")  # fmt: skip
 _BATCH_TOKENS = _histogram("batch_tokens", "Tokens in one encoder pass.", buckets=POWERS_OF_4[2:])
 _BATCH_FILL = _histogram("batch_fill_ratio", "Tokens of a batch over the token budget.", buckets=TENTHS)
 _BATCH_WINDOWS = _histogram("batch_windows", "Windows in one encoder pass.", buckets=POWERS_OF_4[:7])

@@ -21,7 +21,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from streamer.errors import SettingError
+from streamer.errors import NotAllowed
 from streamer.settings import Settings
 
 Operation = Literal["Read", "Write", "DescribeConfigs"]
@@ -121,11 +121,11 @@ async def refused(
 async def require(
     admin: AIOKafkaAdminClient, settings: Settings, hidden: Sequence[str], partitions: int
 ) -> None:
-    """Raises SettingError for what is `refused`."""
+    """Raises NotAllowed for what is `refused`."""
     lines = await refused(admin, settings, hidden, partitions)
     if lines:
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-        raise SettingError(
+        raise NotAllowed(
             f"the brokers do not allow this user {lines[0]}{more}: grant it with "
             f"{command(lines[0], settings)} (`streamer doctor` names all that is missing)"
         )

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from models.errors import EngineError
-from streamer import brokers, delivery, logs
+from streamer import brokers, delivery, logs, metrics
 from streamer.endpoints import Health
-from streamer.errors import WorldError
+from streamer.errors import NotAllowed, TopicMissing, WorldError
 from streamer.intake import DRAIN_S, faust_app
 from streamer.release import Partition, Publisher
 from streamer.settings import Settings
@@ -86,7 +86,7 @@ class Worker:
 
     async def run(self) -> int:
         """Raises SettingError or WorldError when the start is refused."""
-        self._limits = await brokers.check(self._settings)
+        self._limits = await self._checked()
         self._be_stoppable()
         if self._settings.delivery == "at_least_once":
             self._producer = await delivery.idempotent_producer(self._producer_options())
@@ -118,6 +118,17 @@ class Worker:
         }
         waiting_for = tuple(what for what, waiting in waits.items() if waiting)
         return Health(live=not self._failed.is_set(), ready=not waiting_for, waiting_for=waiting_for)
+
+    async def _checked(self) -> Mapping[str, int]:
+        """As `brokers.check`. What was taken away since the last life is a refusal like that of a commit."""
+        try:
+            return await brokers.check(self._settings)
+        except TopicMissing:
+            metrics.publish_refused("topic-missing")
+            raise
+        except NotAllowed:
+            metrics.publish_refused("not-authorised")
+            raise
 
     # --- parts -----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -36,6 +37,8 @@ LABELS: dict[str, set[str]] = {
     "outcome": {"hit", "miss"},
     "kind": {*metrics.CACHE_FAULTS, *metrics.PUBLISH_FAULTS},
 }
+NUMBERS = {"a": "1", "an": "1", "half an": "0.5", "two": "2", "five": "5", "ten": "10"}
+TIME = re.compile(r"\b(half an|an?|two|five|ten|\d+) (second|minute|hour)s?\b")
 WAY = ["Intake", "Decode", "Passages", "Cache", "Engine", "Assemble", "Release", "Dead letters"]
 promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="no promtool here: Debian's package is called prometheus"
@@ -130,8 +133,32 @@ def test_an_alert_says_what_it_means_and_what_to_do(rule: dict[str, dict[str, st
     section = re.search(rf"^## ({anchor})$(.*?)(?=^## |\Z)", RUNBOOK, re.I | re.M | re.S)
     assert section is not None, anchor
     assert section[1] == rule["alert"]
-    assert all(f"**{word}**" in section[2] for word in ("Means", "See", "Do"))
+    assert re.findall(r"^\*\*(\w+)\*\*", section[2], re.M) == ["Means", "See", "Do", "Mended"]
     assert rule["labels"]["severity"] in ("page", "ticket")
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_the_times_and_numbers_that_an_alert_speaks_of_are_those_of_its_expression(
+    rule: dict[str, Any],
+) -> None:
+    windows = re.findall(r"\[(\w+)\]", rule["expr"])
+    lasts = [rule["for"]] if "for" in rule else []
+    compared = [f"{number}s" for number in re.findall(r"> (\d+)$", rule["expr"], re.M)]
+    allowed = {seconds(time) for time in (*windows, *lasts, *compared)}
+    for text in (rule["annotations"]["summary"], rule["annotations"]["description"], means(rule["alert"])):
+        for number, unit in TIME.findall(text):
+            assert seconds(f"{NUMBERS.get(number, number)}{unit[0]}") in allowed, text
+
+
+def means(alert: str) -> str:
+    """What the runbook says that it means."""
+    found = re.search(rf"^## {alert}$.*?\*\*Means\*\*(.*?)\*\*See\*\*", RUNBOOK, re.M | re.S)
+    assert found is not None
+    return " ".join(found[1].split())
+
+
+def seconds(time: str) -> float:
+    return float(time[:-1]) * {"s": 1, "m": 60, "h": 3600}[time[-1]]
 
 
 def test_every_alert_is_seen_firing_and_seen_silent() -> None:
@@ -149,6 +176,8 @@ def test_the_runbook_names_only_what_exists(existing: set[str]) -> None:
     headings = {heading.lower() for heading in re.findall(r"^## (\w+)$", RUNBOOK, re.M)}
     assert set(re.findall(r"\]\(#(\w+)\)", RUNBOOK)) <= headings
     assert headings == {rule["alert"].lower() for rule in alerts()}
+    titles = {panel["title"] for panel in dashboard()["panels"]}
+    assert set(re.findall(r"[Pp]anel\s+\*(.+?)\*", RUNBOOK)) <= titles
 
 
 def test_a_threshold_can_be_taken_off_an_alert() -> None:
