@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
+
 from models import acceptance
 from models.checkpoint import open_checkpoint
 from models.errors import EngineError
@@ -29,9 +31,10 @@ log = logging.getLogger(__name__)
 PATIENCE_S, WORKER_PATIENCE_S, ENGINE_PATIENCE_S = 9.5, 8.5, 4.0
 """From SIGTERM to the end of all; of the workers; of an engine, of which no more is asked then."""
 LOOK_S = 0.25
-PROBE_S = 5.0
-SILENT_S = 20.0
-"""An engine that says nothing for so long is frozen: it answers pings while a batch runs."""
+PROBE_S = 1.0
+FROZEN_S, SILENT_S = 5.0, 20.0
+"""An engine that says nothing for so long is frozen: it answers pings while a batch runs. One that computes
+meanwhile, e.g. on a machine with too much to do, has the longer time."""
 CLEAN = (None, 0, -signal.SIGTERM)
 """Exit codes of a worker that left nothing undone: never begun, drained, ended before it had begun."""
 
@@ -59,7 +62,7 @@ def run(settings: Settings) -> int:
             worker_jobs(settings, node),
             folder,
             node,
-            lambda: engine_answers(settings),
+            lambda pid: engine_answers(settings, pid),
             settings.stall_s,
         )
         page = metrics.serve(settings.metrics_host, settings.metrics_port, supervisor.health, node)
@@ -114,10 +117,10 @@ class Supervisor:
         workers: Sequence[Job],
         folder: Path,
         node: metrics.Node,
-        answers: Callable[[], bool] = lambda: True,
+        answers: Callable[[int], bool] = lambda pid: True,
         stall_s: float = math.inf,
     ) -> None:
-        """`answers`: whether the engine speaks; called on a thread, and may take its time to say no.
+        """`answers`: whether the engine of that process id speaks; called on a thread, may take its time.
         `stall_s`: a worker whose event loop has not turned for so long is killed.
         """
         self._node = node
@@ -181,18 +184,32 @@ class Supervisor:
         while True:
             await asyncio.sleep(PROBE_S)
             pid = self._engine.pid
-            if pid is None or not self._engine.ready or await asyncio.to_thread(self._answers):
+            if pid is None or not self._engine.ready or await asyncio.to_thread(self._answers, pid):
                 continue
             if self._engine.pid == pid:
                 log.warning("the engine does not answer; it is killed")
                 os.kill(pid, signal.SIGKILL)
 
 
-def engine_answers(settings: Settings) -> bool:
-    """Whether the engine of this node speaks within `SILENT_S` seconds."""
+def engine_answers(settings: Settings, pid: int) -> bool:
+    """Whether the engine of this node speaks within `FROZEN_S` seconds, or while it computes `SILENT_S`."""
     from models.client import answers  # not needed at the start
 
-    return settings.engine_address is None or answers(settings.engine_address, SILENT_S)
+    if (address := settings.engine_address) is None:
+        return True
+    before = _computed(pid)
+    if answers(address, FROZEN_S):
+        return True
+    return _computed(pid) > before and answers(address, SILENT_S - FROZEN_S)
+
+
+def _computed(pid: int) -> float:
+    """Seconds of processor time of a process so far; 0 when there is none."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return times.user + times.system
 
 
 def engine_job(settings: Settings, node: metrics.Node) -> Job:

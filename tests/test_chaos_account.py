@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.chaos.account import Sent, account, idle_partition, longest_pause, shape
+from streamer.chaos.account import Sent, account, longest_pause, shape
 from streamer.chaos.notes import Load, load, loads, texts
 from streamer.chaos.reader import Seen
 
@@ -133,7 +133,7 @@ def test_notes_of_other_rows_do_not_count() -> None:
 
 
 def test_the_longest_pause_is_counted_from_the_fault_on() -> None:
-    rows = sent(5)
+    rows = sent(5, partitions=1)
     seen = Seen()
     for own, moment in zip(rows, (0.0, 10.0, 11.0, 14.0, 15.0), strict=True):
         see(seen, own, moment)
@@ -142,12 +142,32 @@ def test_the_longest_pause_is_counted_from_the_fault_on() -> None:
     assert longest_pause(seen, rows, 16.0) == 0.0
 
 
-def test_a_partition_that_gives_nothing_while_others_do_is_idle() -> None:
+def test_a_partition_that_gives_nothing_while_others_do_is_a_pause() -> None:
     rows = [Sent(load("01", n, POOL[n]), f"{n % 2}/{n}") for n in range(6)]
     seen = Seen()
     for own, moment in zip(rows, (1.0, 2.0, 3.0, 40.0, 4.0, 41.0), strict=True):
         see(seen, own, moment)
-    assert idle_partition(seen, rows, 0.0) == 38.0
+    assert longest_pause(seen, rows, 0.0) == 38.0
+
+
+def test_where_no_note_waits_there_is_no_pause() -> None:
+    rows = [Sent(load("01", n, POOL[n]), f"0/{n}", moment) for n, moment in enumerate((0.0, 50.0, 50.0))]
+    seen = Seen()
+    for own, moment in zip(rows, (1.0, 52.0, 53.0), strict=True):
+        see(seen, own, moment)
+    assert longest_pause(seen, rows, 0.5) == 2.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 99)), min_size=1), st.integers(0, 99))
+def test_a_pause_is_no_longer_than_what_passed_since_the_fault(
+    came: list[tuple[int, int]], fault: int
+) -> None:
+    rows = [Sent(load("01", n, POOL[0]), f"{part}/{n}") for n, (part, _) in enumerate(came)]
+    seen = Seen()
+    for own, (_, moment) in zip(rows, came, strict=True):
+        see(seen, own, float(moment))
+    pause = longest_pause(seen, rows, float(fault))
+    assert 0 <= pause <= max(0, max(moment for _, moment in came) - fault)
 
 
 def test_the_same_seed_gives_the_same_notes_and_another_gives_others() -> None:

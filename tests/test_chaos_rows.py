@@ -129,6 +129,37 @@ def test_a_row_holds_only_if_every_note_came_out_and_nothing_was_left_behind(
     assert canaries.NAME not in result.said
 
 
+@pytest.mark.parametrize(
+    ("long", "recovers", "pause", "verdict"),
+    [
+        (True, True, 14.9, "holds"),
+        (True, True, 15.1, "does not hold"),
+        (False, True, 59.9, "holds"),
+        (False, True, 60.1, "does not hold"),
+        (True, False, 60.1, "holds"),
+    ],
+)
+def test_a_row_that_must_recover_holds_only_if_notes_flow_again_in_time(
+    long: bool, recovers: bool, pause: float, verdict: str
+) -> None:
+    sent = [Sent(own, f"0/{number}") for number, own in enumerate(loads("01", 2, texts(2, 1), 1))]
+    names = [own.load.id for own in sent]
+    seen = Seen(times=Counter(names), moments=dict(zip(names, (99.0, 100.0 + pause), strict=True)))
+    stage = SimpleNamespace(name="main", processes=[], reader=SimpleNamespace(seen=seen))
+    bed = SimpleNamespace(
+        plan=Plan(long=long), kill=print, forget=list, drop=print, left_behind=lambda stage: []
+    )
+
+    def runs(trial: Trial) -> None:
+        trial.on(cast(Stage, stage), compare=False)
+        trial.sent += sent
+        trial.faults.append(100.0)
+
+    row = Row("1", "a kill", "it passes", runs, recovers=recovers)
+    assert running.run_row(row, cast(Bed, bed)).verdict == verdict
+    assert ("15 s" in row.condition) == recovers
+
+
 def test_rows_without_servers_need_none() -> None:
     report = running.new_report(NoBed.plan)
     rows = [

@@ -212,13 +212,45 @@ async def test_an_engine_that_is_there_but_silent_is_started_anew(
 ) -> None:
     monkeypatch.setattr(supervisor, "PROBE_S", 0.01)
     silent = [True]
-    own = Supervisor(job("engine", OBEDIENT, tmp_path), [], tmp_path, node(tmp_path), lambda: not silent[0])
+    own = Supervisor(
+        job("engine", OBEDIENT, tmp_path), [], tmp_path, node(tmp_path), lambda pid: not silent[0]
+    )
     running = asyncio.create_task(own.run())
     await until(lambda: own._engine.starts >= 2)
     silent[0] = False
     await until(lambda: own._engine.ready)
     own._stop.set()
     assert await running == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "asked_for"),
+    [("import signal; signal.pause()", [5.0]), ("while True: pass", [5.0, 15.0])],
+    ids=["frozen", "busy"],
+)
+def test_a_silent_engine_has_longer_while_it_computes(
+    script: str, asked_for: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    engine = subprocess.Popen([sys.executable, "-I", "-S", "-c", "print(flush=True)\n" + script], stdout=-1)
+    assert engine.stdout is not None
+    engine.stdout.read(1)
+    began = supervisor._computed(engine.pid)
+
+    def answers(address: str, seconds: float) -> bool:
+        asked.append(seconds)
+        while "while" in script and len(asked) == 1 and supervisor._computed(engine.pid) <= began + 0.1:
+            pass
+        return False
+
+    monkeypatch.setattr("models.client.answers", answers)
+    chosen = settings.load(engine_address="ipc:///nowhere")
+    try:
+        assert not supervisor.engine_answers(chosen, engine.pid)
+    finally:
+        engine.kill()
+        engine.communicate()
+    assert asked == asked_for
 
 
 async def test_a_worker_that_does_not_move_is_not_ready_and_then_started_anew(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from streamer.chaos.reader import Seen
 
 @dataclass(frozen=True)
 class Sent:
-    """A message and where it lies on its topic: `partition/offset`."""
+    """A message, where it lies on its topic (`partition/offset`), and since when (`time.monotonic`)."""
 
     load: Load
     place: str
+    moment: float = 0.0
 
     @property
     def partition(self) -> str:
@@ -103,16 +104,18 @@ def shape(value: bytes | None) -> Any:
     return text
 
 
-def longest_pause(seen: Seen, sent: Sequence[Sent], fault: float) -> float:
-    """Seconds without any of these notes, at most, from the fault to the last of them."""
-    ids = {own.load.id for own in sent} | {own.place for own in sent}
-    moments = sorted(moment for note, moment in seen.moments.items() if note in ids and moment >= fault)
-    return max(
-        (after - before for before, after in zip([fault, *moments], moments, strict=False)), default=0.0
-    )
+def longest_pause(seen: Seen, sent: Sequence[Sent], since: float) -> float:
+    """Seconds that a partition with notes waiting gave none, at most, from `since` on."""
+    longest, last = 0.0, dict.fromkeys((own.partition for own in sent), since)
+    for moment, own in sorted(_came_out(seen, sent), key=lambda one: one[0]):
+        if moment >= since:
+            longest = max(longest, moment - max(last[own.partition], own.moment))
+            last[own.partition] = moment
+    return longest
 
 
-def idle_partition(seen: Seen, sent: Sequence[Sent], since: float) -> float:
-    """The longest that any partition with notes left gave none, from `since` on."""
-    parts = {own.partition for own in sent}
-    return max(longest_pause(seen, [own for own in sent if own.partition == part], since) for part in parts)
+def _came_out(seen: Seen, sent: Sequence[Sent]) -> Iterator[tuple[float, Sent]]:
+    for own in sent:
+        for name in (own.load.id, own.place):
+            if name in seen.moments:
+                yield seen.moments[name], own

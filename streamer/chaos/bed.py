@@ -31,6 +31,7 @@ NARROW = "20000"
 """Bytes that the output topic of that stage takes."""
 CALM_S = 600.0
 SHORT_NOTES, LONG_NOTES, POOL = 300, 10_000, 600
+RECOVERY_S, STARVED = 15.0, 4
 OUR_HEADERS = ("ce_", "__connect.", "streamer-", "content-type")
 
 
@@ -42,6 +43,11 @@ class Plan:
     seed: int = 1
     long: bool = False
     soak_s: float = 1800.0
+
+    @property
+    def recovery_s(self) -> float:
+        """How soon after a kill notes must flow again; `long` is for a machine with nothing else to do."""
+        return RECOVERY_S if self.long else RECOVERY_S * STARVED
 
     def times(self, short: int, long: int) -> int:
         """How often a fault is made."""

@@ -16,9 +16,9 @@ MARKS: dict[Verdict, str] = {"holds": "✔", "does not hold": "✘", "not run": 
 COLOURS: dict[Verdict, str] = {"holds": "green", "does not hold": "red", "not run": "yellow"}
 COLUMNS = (
     "#", "fault or input", "", "notes", "lost", "doubled", "dead letters", "order", "equal records",
-    "longest pause, s", "memory, MB", "took, s", "what was seen",
+    "flows again after, s", "memory, MB", "took, s", "what was seen",
 )  # fmt: skip
-SHORT_COLUMNS = ("#", "fault or input", "", "notes", "L", "D", "B", "order", "pause, s", "MB", "s")
+SHORT_COLUMNS = ("#", "fault or input", "", "notes", "L", "D", "B", "order", "again, s", "MB", "s")
 STYLE = (
     "body{font:15px system-ui,sans-serif;margin:2em;color:#222}table{border-collapse:collapse}"
     "td,th{border-bottom:1px solid #ddd;padding:.35em .6em;text-align:left;vertical-align:top}"

@@ -9,8 +9,8 @@ import time
 from contextlib import suppress
 
 from streamer.chaos import notes
-from streamer.chaos.account import idle_partition
-from streamer.chaos.trial import Trial
+from streamer.chaos.account import longest_pause
+from streamer.chaos.trial import BACKLOG, Trial
 from streamer.chaos.waiting import NotInTime
 
 WORKER_END = re.compile(r"the worker \d+ ended with exit code (-?\d+);")
@@ -30,11 +30,10 @@ def killed(trial: Trial) -> None:
 
 def told_to_stop(trial: Trial) -> None:
     """Row 2: SIGTERM to the node in mid-batch; a new start goes on where it left off."""
-    stage, count = trial.on(trial.bed.main()), trial.bed.plan.notes
+    stage, count = trial.on(trial.bed.main()), min(trial.bed.plan.notes, BACKLOG)
     trial.send(count)
     trial.wait_for(count * 0.1)
     trial.require(trial.seen < count, "it was over before it was told to stop: give it more --notes")
-    trial.fault()
     began = time.monotonic()
     stage.node.signal(signal.SIGTERM)
     trial.send(count // 2)  # these are the next start's, however fast it drains
@@ -45,8 +44,10 @@ def told_to_stop(trial: Trial) -> None:
     left = len(trial.sent) - trial.seen
     trial.require(left > 0, "nothing was left for the next start")
     trial.remarks.append(f"drained in {took:.1f} s, exit code {code}, {left} notes left to the next start")
+    trial.fault()  # what the drain left waits for the new start
     stage.node.start()
     whole(trial)
+    trial.stream(trial.bed.plan.notes)
     trial.wait_for_all()
 
 
@@ -59,6 +60,7 @@ def frozen(trial: Trial) -> None:
         with suppress(NotInTime):  # one that held nothing just then has nothing to be refused
             trial.until(lambda: len(_ends(trial)) > before, REFUSED_S, "the zombie ends")
             break
+    trial.stream(trial.bed.plan.notes)
     trial.wait_for_all(quiet_s=5.0)
     codes = _ends(trial)[before:]
     trial.require(codes == ["1"], f"exit codes of workers: {', '.join(codes) or 'none'}; not one 1")
@@ -70,7 +72,7 @@ def _freeze(trial: Trial) -> None:
     """A worker in the middle of its notes, until the other one has done them all."""
     zombie, sent = aim(trial, "worker"), len(trial.sent)
     trial.bed.forget()
-    trial.send(trial.bed.plan.notes)
+    trial.send(min(trial.bed.plan.notes, BACKLOG))
     trial.wait_for(sent + 1)
     hit(trial, zombie, signal.SIGSTOP)
     try:
@@ -97,6 +99,21 @@ def hit(trial: Trial, victim: int, number: signal.Signals) -> None:
     os.kill(victim, number)
 
 
+def in_midstream(trial: Trial, half: str, share: float) -> int:
+    """Sends notes that nobody has read before; gives a victim's process id when that share of them came out,
+    and not yet all."""
+    part = min(trial.bed.plan.notes, BACKLOG)
+    for _ in range(TRIES):
+        victim = aim(trial, half)
+        trial.bed.forget()
+        waiting = len(trial.sent) - trial.seen
+        trial.send(part)
+        trial.wait_for(len(trial.sent) - waiting - part * (1 - share))
+        if trial.seen < len(trial.sent):
+            return victim
+    raise NotInTime("it was over before the fault: give it more --notes")
+
+
 def killed_at_random(trial: Trial, half: str, count: int, kills: int, death: str) -> None:
     """SIGKILL to the engine, or to a random worker, at random moments while `count` notes go through.
 
@@ -104,13 +121,12 @@ def killed_at_random(trial: Trial, half: str, count: int, kills: int, death: str
     """
     log = trial.stage.node.log
     before = log.read_text().count(death)
-    trial.send(count)
-    for share in trial.shares(kills):
-        trial.wait_for(share * count)
-        hit(trial, aim(trial, half), signal.SIGKILL)
+    for number, share in enumerate(trial.shares(kills, high=0.5), start=1):
+        hit(trial, in_midstream(trial, half, share), signal.SIGKILL)
+        trial.until(lambda n=number: log.read_text().count(death) - before == n, BACK_S, f"the {half} died")  # type: ignore[misc]
+        trial.stream(number * count // kills)
+        trial.wait_for(len(trial.sent))  # so that the next one is another matter
     trial.wait_for_all()
-    deaths = log.read_text().count(death) - before
-    trial.require(deaths == kills, f"{deaths} of {kills} kills struck")
     whole(trial)
 
 
@@ -152,7 +168,7 @@ def come_and_go(trial: Trial) -> None:
         trial.require(code == 0, f"a worker that was told to stop ended with {code}")
         trial.fault()
     trial.wait_for_all()
-    idle = idle_partition(stage.reader.seen, trial.sent, began)
+    idle = longest_pause(stage.reader.seen, trial.sent, began)
     trial.require(idle <= IDLE_S, f"a partition gave nothing for {idle:.0f} s")
     trial.remarks.append(f"{turns} workers came and went; a partition idle for at most {idle:.1f} s")
     unchanged(trial)

@@ -72,7 +72,7 @@ def show_rows() -> None:
     table = Table("#", "fault or input", "passes when", "with", box=None, pad_edge=False)
     for row in ROWS:
         how = "servers" if row.run else "tests" if row.tests else "not run"
-        table.add_row(row.number, row.what, row.passes_when, how + (", --long only" if row.long_only else ""))
+        table.add_row(row.number, row.what, row.condition, how + (", --long only" if row.long_only else ""))
     Console().print(table)
 
 
@@ -129,7 +129,9 @@ def _result(row: Row, trial: Trial, seconds: float) -> Result:
         return Result(row.number, row.what, "does not hold", "; ".join(trial.complaints), seconds=seconds)
     sums = trial.account()
     left = canaries.sweep(trial.bed.left_behind(trial.staged))
-    wrong = [*trial.complaints, *sums.faults, *dict.fromkeys(left)]
+    late, bound = trial.recovery_s or 0.0, trial.bed.plan.recovery_s
+    slow = [f"notes flowed again only after {late:.1f} s, not {bound:.0f}"] * (row.recovers and late > bound)
+    wrong = [*trial.complaints, *sums.faults, *slow, *dict.fromkeys(left)]
     return Result(
         row.number,
         row.what,

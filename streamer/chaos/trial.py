@@ -21,6 +21,7 @@ QUIET_S = 2.0
 STILL_S = 150.0
 """So long without any note, and the row is given up."""
 SAMPLE_S = 0.5
+BACKLOG = 300
 
 
 class Trial:
@@ -66,7 +67,17 @@ class Trial:
 
     def put(self, loads: Sequence[Load]) -> None:
         lie = places.put(self.stage.at, [(own.key, own.value, own.headers) for own in loads])
-        self.sent += [Sent(own, place) for own, place in zip(loads, lie, strict=True)]
+        now = time.monotonic()
+        self.sent += [Sent(own, place, now) for own, place in zip(loads, lie, strict=True)]
+
+    def stream(self, until: int) -> None:
+        """Sends on until the row has sent so many notes, with at most `BACKLOG` waiting; returns when it has.
+
+        A partition's notes then wait for what is wrong, and not for those of other partitions.
+        """
+        while (left := until - len(self.sent)) > 0:
+            self.wait_for(len(self.sent) - BACKLOG // 2)
+            self.send(min(left, BACKLOG // 2))
 
     @property
     def seen(self) -> int:
@@ -110,10 +121,10 @@ class Trial:
 
     @property
     def recovery_s(self) -> float | None:
-        """The longest pause in the output after a fault; None: there was none to wait for."""
+        """From a fault until notes of every partition flow again, at most; None: there was no fault."""
         if self._stage is None or not self.faults:
             return None
-        return max(longest_pause(self.stage.reader.seen, self.sent, fault) for fault in self.faults)
+        return longest_pause(self.stage.reader.seen, self.sent, self.faults[0])
 
     @contextmanager
     def watched(self) -> Iterator[None]:
