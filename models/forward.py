@@ -62,21 +62,28 @@ class Forward:
         ids[first], ids[last] = self._cls, self._sep
         ids[inner] = np.concatenate([ids for ids, _ in windows])
         features[inner] = np.concatenate([features for _, features in windows])
-        hidden = self._encoder(self._put(ids), lengths, self._put(features))
+        pieces = self._put(ids)
+        hidden = self._encoder(pieces, lengths, self._put(features))
         spans = [head.project(hidden.float()) for head in self.heads.spans]
-        return Projected(ids, ends, hidden, spans, self._classes(hidden, first, lengths))
+        return Projected(ids, ends, hidden, spans, self._classes(hidden, pieces, first, lengths))
 
-    def _classes(self, hidden: Tensor, first: NDArray[np.int64], lengths: list[int]) -> list[Tensor]:
+    def _classes(
+        self, hidden: Tensor, pieces: Tensor, first: NDArray[np.int64], lengths: list[int]
+    ) -> list[Tensor]:
         heads = self.heads.classes
         if not heads:
             return []
         firsts = hidden[self._put(first)].float()
         both = firsts
+        sizes = self._put(np.array(lengths))
         if any(head.pooled for head in heads):
-            sizes = self._put(np.array(lengths))
             sums = torch.segment_reduce(hidden.double(), "sum", lengths=sizes, axis=0)
             both = torch.cat([firsts, (sums / sizes[:, None]).float()], 1)
-        return [head.project(both if head.pooled else firsts) for head in heads]
+        return [
+            projected if head.bag is None else projected + head.bag(pieces, sizes)
+            for head in heads
+            for projected in [head.project(both if head.pooled else firsts)]
+        ]
 
     def own_stream(self) -> AbstractContextManager[object]:
         """For a thread's life: its batches wait for no other thread's."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -9,8 +10,10 @@ import torch
 from models.checkpoint import Checkpoint
 from models.errors import EngineError
 from models.forward import Forward
+from models.heads.bag import Bag
 from models.precision import Precision
 from tests.checkpoints import tiny
+from tests.decisive import decisive
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +44,13 @@ def test_without_onednn_only_fp32_can_be_read(
     torch.testing.assert_close(Forward(checkpoint, "cpu")(WINDOWS).hidden, exact, atol=5e-5, rtol=0)
     with pytest.raises(EngineError, match="STREAMER_PRECISION=fp32"):
         Forward(checkpoint, "cpu", "int8")
+
+
+def test_what_a_bag_says_of_a_window_is_added_to_its_logits(tmp_path: Path) -> None:
+    forward = Forward(decisive(tmp_path), "cpu")
+    (head,) = forward.heads.classes
+    plain = forward(WINDOWS).classes[0]
+    head.bag = Bag([6, 7], 2)
+    with torch.no_grad():
+        head.bag.table.copy_(torch.tensor([[5.0, 0.0], [0.0, -10.0]]))
+    torch.testing.assert_close(forward(WINDOWS).classes[0] - plain, torch.tensor([[1.0, -2.0], [0.0, 0.0]]))

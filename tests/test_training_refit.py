@@ -83,3 +83,25 @@ def test_the_same_seed_gives_the_same_head(model: Model, folder: Path) -> None:
     first = model.heads["topics"].state_dict()["mix.weight"].clone()
     refit(model, examples, special, 100, seed=1)
     assert torch.equal(model.heads["topics"].state_dict()["mix.weight"], first)
+
+
+def test_pieces_are_half_of_what_is_told(model: Model, folder: Path) -> None:
+    examples, special = learned.preparer(folder).prepare(TEXTS), learned.special(folder)
+    refit(model, examples, special, 100, seed=1)
+    alone = probabilities(model, folder, 100)
+    refit(model, examples, special, 100, seed=1, pieces=50)
+    trunk = probabilities(model, folder, 100)
+    head = model.heads["topics"]
+    assert isinstance(head, TextClasses)
+    assert head.bag is not None
+    both = []
+    for number, own in enumerate(examples):
+        with torch.no_grad():
+            pieces = head.bag(torch.from_numpy(own.ids), torch.tensor([len(own.ids)]))[0]
+        both.append((torch.logit(trunk[number]) + pieces).sigmoid())
+    wanted = torch.tensor([[label in document.classes["topics"] for label in WORDS] for document in TEXTS])
+    assert torch.stack(both)[wanted].min() > 0.5 > torch.stack(both)[~wanted].max()
+    spread = torch.logit(trunk).std(0) / torch.logit(alone).std(0)
+    torch.testing.assert_close(spread, torch.full_like(spread, 0.5), atol=1e-3, rtol=0)
+    refit(model, examples, special, 100, seed=1)
+    assert model.heads["topics"].bag is None

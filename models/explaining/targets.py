@@ -81,6 +81,9 @@ class Targets:
         if head.pooled:
             rows = torch.cat([rows, hidden.float().mean(1)], 1)
         logits = head.project(rows).double()
+        if head.bag is not None:
+            pieces = torch.from_numpy(ids).to(logits.device)
+            logits = logits + head.bag(pieces, torch.tensor([len(ids)], device=logits.device))
         return logits[:, local.b] if _independent(head) else _against_others(logits, local.b)
 
 

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from models.heads.bag import Bag
+
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
 Bool = NDArray[np.bool_]
@@ -82,9 +84,11 @@ class RelationsHead(Head, Protocol):
 
 class ClassesHead(Head, Protocol):
     """`pooled`: `project` takes each window's [CLS] row beside the mean of its rows, [windows, 2 · width];
-    else its [CLS] row alone, [windows, width]."""
+    else its [CLS] row alone, [windows, width]. `bag`: what the window's word pieces add to that, if anything.
+    """
 
     pooled: bool
+    bag: Bag | None
     labels: tuple[str, ...]
 
     def read(self, projected: Tensor) -> Float:

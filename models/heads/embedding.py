@@ -18,6 +18,7 @@ class Embedding(nn.Module):
 
     reads: Literal["classes"] = "classes"
     pooled = True
+    bag = None
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()

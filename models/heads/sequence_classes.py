@@ -16,6 +16,7 @@ class SequenceClasses(nn.Module):
 
     reads: Literal["classes"] = "classes"
     pooled = False
+    bag = None
 
     def __init__(self, width: int, task: str, labels: Sequence[str], independent: bool) -> None:
         super().__init__()

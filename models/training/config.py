@@ -45,7 +45,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     `pretrain`: how the trunk reads the raw texts of `pretrain_on` first. `teachers`: models that are trained
     before, and teach: of each, what is otherwise than here. The student begins as the first of them, and
     reads the raw texts of `unlabelled` too, of which it has only what they say. `refit`: corpora whose
-    classes are learned once more at the end, the trunk as it is. `embedding`: whether passages get vectors.
+    classes are learned once more at the end, the trunk as it is; `pieces`: how many word pieces then speak
+    for themselves. `embedding`: whether passages get vectors.
     `whole`: by corpus, the chance that a document is seen as one window of up to `longest` tokens.
     `weights`: of the tasks' losses. `surrogates`, `synthetic`: documents made anew in each epoch.
     `masked`: share of the tokens that are hidden; `dropout`: of what each sublayer adds that is left out;
@@ -65,6 +66,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     teachers: tuple[dict[str, Any], ...] = ()
     unlabelled: dict[str, float] = {}
     refit: tuple[str, ...] = ()
+    pieces: int = 0
     embedding: bool = False
     seed: int = 1
     tokens: int = 3_200_000

@@ -115,6 +115,7 @@ def _heads(model: Model, scheme: Scheme) -> Iterator[dict[str, Any]]:
         elif isinstance(head, TextClasses):
             settings |= {"kind": "text_classes", "labels": list(head.labels)}
             settings |= {"independent": head.independent, "hidden": head.mix.out_features}
+            settings |= {"pieces": head.bag.pieces.tolist()} if head.bag is not None else {}
         elif isinstance(head, Embedding):
             settings |= {"kind": "embedding", "size": head.turn.out_features}
         yield settings

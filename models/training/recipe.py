@@ -143,7 +143,7 @@ class Kitchen:
         examples = [own for name in config.refit for own in plain.prepare(self._documents[name])]
         if examples:
             special = special_pieces(self._start.tokenizer)
-            refit(model, examples, special, config.window - 2, config.seed)
+            refit(model, examples, special, config.window - 2, config.seed, config.pieces)
 
 
 def read_training(

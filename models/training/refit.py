@@ -10,11 +10,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.heads.bag import Bag
 from models.heads.text_classes import TextClasses
+from models.training.bagging import bag_of
 from models.training.batch import collate
 from models.training.examples import Example
 from models.training.losses import class_loss
@@ -48,15 +51,31 @@ class _Read:
         return self.pooled[rows], self.sizes[rows], bundle
 
 
-def refit(model: Model, examples: Sequence[Example], special: Special, limit: int, seed: int) -> None:
-    """The heads of what `examples` have classes of, from new weights on. `limit`: tokens of a passage."""
+def refit(
+    model: Model, examples: Sequence[Example], special: Special, limit: int, seed: int, pieces: int = 0
+) -> None:
+    """The heads of what `examples` have classes of, from new weights on. `limit`: tokens of a passage;
+    `pieces`: so many word pieces count by themselves, half of what is told of a text."""
     read = _read(model, examples, special, limit)
     for name in sorted({task for own in examples for task in own.classes}):
         mine = torch.tensor([place for place, own in enumerate(examples) if name in own.classes])
         wanted = torch.stack([torch.from_numpy(examples[place].classes[name]) for place in mine.tolist()])
         head = model.heads[name]
         assert isinstance(head, TextClasses)
+        head.bag = None
         _fit(head, read, mine, wanted, seed)
+        if pieces:
+            texts = [torch.from_numpy(examples[place].ids.astype(np.int64)) for place in mine.tolist()]
+            _add(head, *bag_of(texts, wanted, head.independent, pieces))
+
+
+def _add(head: TextClasses, bag: Bag, bias: Tensor) -> None:
+    """Half of what the trunk tells, half of what the pieces do."""
+    with torch.no_grad():
+        head.classifier.weight.div_(2)
+        head.classifier.bias.add_(bias.to(head.classifier.bias.device)).div_(2)
+        bag.table.div_(2)
+    head.bag = bag.to(head.classifier.bias.device)
 
 
 @torch.no_grad()

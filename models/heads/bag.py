@@ -1,0 +1,30 @@
+"""Which word pieces a window has, whatever their order: some words alone tell what a text is.
+
+A class head adds it to what the trunk tells: the mean over the window's tokens of a row of weights for each
+piece that counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Bag(nn.Module):
+    """`pieces`: ids of the pieces that count; all others, and [CLS] and [SEP], add nothing."""
+
+    pieces: Tensor
+
+    def __init__(self, pieces: Sequence[int], labels: int) -> None:
+        super().__init__()
+        self.register_buffer("pieces", torch.tensor(sorted(pieces), dtype=torch.int32), persistent=False)
+        self.table = nn.Parameter(torch.zeros(len(pieces), labels))
+
+    def forward(self, ids: Tensor, sizes: Tensor) -> Tensor:
+        """`ids` int32 [tokens] of windows one after another, `sizes` int64 [windows] → [windows, labels]."""
+        place = torch.searchsorted(self.pieces, ids).clamp(max=len(self.pieces) - 1)
+        rows = self.table[place].double() * (self.pieces[place] == ids)[:, None]
+        sums = torch.segment_reduce(rows, "sum", lengths=sizes, axis=0)
+        return (sums / sizes[:, None]).float()
