@@ -92,25 +92,38 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(
     assert seen[-1].loss == finished[1][-1].loss
 
 
-def test_teachers_come_first_and_the_student_begins_as_the_first_of_them(place: Path) -> None:
+def test_teachers_come_first_and_each_student_begins_as_the_one_before(place: Path) -> None:
     taught = msgspec.structs.replace(
-        CONFIG, tokens=2000, teachers=({"seed": 5, "masked": 0.1}, {"seed": 6}), unlabelled={"phee": 1.0}
+        CONFIG,
+        tokens=2000,
+        teachers=({"seed": 5, "masked": 0.1}, {"seed": 6}),
+        students=({"seed": 7},),
+        unlabelled={"phee": 1.0},
     )
     _, seen = train(place, "taught", taught)
-    assert [stage for stage, _ in groupby(p.stage for p in seen)] == ["teacher 1", "teacher 2", "training"]
+    stages = [stage for stage, _ in groupby(p.stage for p in seen)]
+    assert stages == ["teacher 1", "teacher 2", "student 1", "training"]
     assert seen[-1].parts["entities-soft"] > 0
-    first, second, state = (
-        torch.load(place / "taught" / name, weights_only=True)["model"]
-        for name in ("teacher-1.pt", "teacher-2.pt", "training.pt")
+    words = {
+        name: torch.load(place / "taught" / f"{name}.pt", weights_only=True)["model"]["encoder.words.weight"]
+        for name in ("teacher-1", "teacher-2", "student-1", "training")
+    }
+
+    def nearest(name: str) -> str:
+        return min(words.keys() - {name}, key=lambda own: float(torch.dist(words[own], words[name])))
+
+    assert nearest("training") == "student-1"
+    assert torch.dist(words["student-1"], words["teacher-1"]) < torch.dist(
+        words["student-1"], words["teacher-2"]
     )
-    key = "encoder.words.weight"
-    assert torch.dist(state[key], first[key]) < torch.dist(state[key], second[key])
 
 
 @pytest.mark.parametrize("wrong", [{"tokens": "many"}, {"mashed": 0.1}])
 def test_a_teacher_with_a_wrong_setting_is_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="teacher 2 of the training configuration"):
         msgspec.structs.replace(CONFIG, teachers=({"seed": 1}, wrong)).teacher(1)
+    with pytest.raises(CheckpointError, match="student 1 of the training configuration"):
+        msgspec.structs.replace(CONFIG, students=(wrong,)).student(0)
 
 
 def test_another_seed_gives_other_weights(place: Path, finished: tuple[Path, list[Progress]]) -> None:

@@ -43,8 +43,9 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`corpora`: how often each is seen per epoch; `tokens`: length of the whole run, in tokens seen.
 
     `pretrain`: how the trunk reads the raw texts of `pretrain_on` first. `teachers`: models that are trained
-    before, and teach: of each, what is otherwise than here. The student begins as the first of them, and
-    reads the raw texts of `unlabelled` too, of which it has only what they say. `refit`: corpora whose
+    before, and teach: of each, what is otherwise than here. A student begins as the first of them, and reads
+    the raw texts of `unlabelled` too, of which it has only what they say. `students`: those before the last
+    one, likewise; each teaches those after it, and the next one begins as it. `refit`: corpora whose
     classes are learned once more at the end, the trunk as it is; `pieces`: how many word pieces then speak
     for themselves. `embedding`: whether passages get vectors.
     `whole`: by corpus, the chance that a document is seen as one window of up to `longest` tokens.
@@ -64,6 +65,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pretrain: PretrainConfig | None = None
     pretrain_on: tuple[str, ...] = tuple(READERS)
     teachers: tuple[dict[str, Any], ...] = ()
+    students: tuple[dict[str, Any], ...] = ()
     unlabelled: dict[str, float] = {}
     refit: tuple[str, ...] = ()
     pieces: int = 0
@@ -111,11 +113,18 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def teacher(self, number: int) -> TrainConfig:
         """Of the teacher of that number. Raises `CheckpointError` for what is no setting."""
-        changed = msgspec.to_builtins(self) | {"teachers": (), "unlabelled": {}} | self.teachers[number]
+        return self._otherwise(f"teacher {number + 1}", {"unlabelled": {}} | self.teachers[number])
+
+    def student(self, number: int) -> TrainConfig:
+        """Of the student of that number before the last. Raises `CheckpointError` for what is no setting."""
+        return self._otherwise(f"student {number + 1}", self.students[number])
+
+    def _otherwise(self, who: str, changes: dict[str, Any]) -> TrainConfig:
+        changed = msgspec.to_builtins(self) | {"teachers": (), "students": ()} | changes
         try:
             return msgspec.convert(changed, TrainConfig)
         except msgspec.ValidationError as error:
-            raise CheckpointError(f"teacher {number + 1} of the training configuration: {error}") from None
+            raise CheckpointError(f"{who} of the training configuration: {error}") from None
 
     def weight(self, task: str) -> float:
         """What teachers say weighs as much as labels do."""

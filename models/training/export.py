@@ -48,7 +48,7 @@ def export(
         tensors["heads.entities.tags.bias"][0] += config.outside_bias
     save_quantised(tensors, part / "weights.safetensors")
     (part / "weights.safetensors").chmod(0o644)
-    base.tokenizer.save(str(part / "tokenizer.json"))
+    base.tokenizer.save(str(part / "tokenizer.json"), pretty=False)
     if names:
         write_dictionary(names, part / "dictionary.tsv.gz")
     seal(part, manifest(model, base, config))

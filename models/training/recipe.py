@@ -1,6 +1,6 @@
 """The default checkpoint, from the data folders to what ships, by a recipe that anybody can run again.
 
-    raw texts → a trunk read on → teachers → one student → a checkpoint → vectors, thresholds, figures
+    raw texts → a trunk read on → teachers → students → a checkpoint → vectors, thresholds, figures
 
 Every stage is kept in the output folder, so that a run that was cut off goes on where it was.
 """
@@ -80,6 +80,9 @@ def run(
         kitchen.trained(config.teacher(number), folder / f"teacher-{number + 1}.pt", (), on_progress)
         for number in range(len(config.teachers))
     ]
+    for number in range(len(config.students)):
+        state = folder / f"student-{number + 1}.pt"
+        teachers.insert(0, kitchen.trained(config.student(number), state, teachers, on_progress))
     student = kitchen.trained(config, folder / STATE, teachers, on_progress)
     kitchen.refitted(student, config)
     finished = export(student, start, names, config, folder / "checkpoint")
