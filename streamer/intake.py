@@ -41,6 +41,9 @@ class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
         consumer._isolation_level = "read_committed"
         return consumer
 
+    def give_up_name(self) -> None:
+        self._ensure_consumer()._coordinator._group_instance_id = None
+
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
         """Faust would print a traceback; the error itself reaches the app."""
 
@@ -149,6 +152,10 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
     async def verify_all_partitions_active(self) -> None:
         """Faust would look for streams that stopped, and die of a partition whose place is still being found:
         in a rebalance on a busy machine. `Worker` has a watchdog of its own."""
+
+    def leave(self) -> None:
+        """At the end the group is told: aiokafka would keep the place of a member with an instance id."""
+        self._thread.give_up_name()
 
     async def commit_offset(self, partition: Partition, offset: int) -> None:
         """For at-least-once delivery; raises if the brokers did not take it in time."""

@@ -65,7 +65,12 @@ class Settings(BaseSettings):
     )
     group: str = Field("streamer", description="consumer group; part of the transactional ids")
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
-    instance_id: str | None = Field(None, description="static group membership of this node")
+    instance_id: str | None = Field(
+        None, description="static group membership of this node over restarts; none: for one run of it"
+    )
+    keep_place: bool = Field(
+        True, description="a worker with an instance id that is told to stop keeps its place in the group"
+    )
     session_timeout_s: float = Field(10.0, ge=1, le=300)
     stall_s: float = Field(
         600.0, ge=1, description="with work and no note finished for so long, a worker is started anew"

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -217,12 +218,15 @@ def engine_job(settings: Settings, node: metrics.Node) -> Job:
 
 
 def worker_jobs(settings: Settings, node: metrics.Node) -> list[Job]:
-    """Each a static member of its own where the node has an instance id."""
+    """Each a static member of its own: one that died comes back to its partitions, and disturbs no other.
+
+    Without an instance id of the node's, its members have names of this run, and leave at its end.
+    """
     jobs = []
+    kept = settings.instance_id is not None and settings.keep_place
+    name = settings.instance_id or uuid.uuid4().hex
     for number in range(1, settings.workers + 1):
-        own = settings
-        if settings.instance_id is not None:
-            own = settings.model_copy(update={"instance_id": f"{settings.instance_id}-{number}"})
+        own = settings.model_copy(update={"instance_id": f"{name}-{number}", "keep_place": kept})
         jobs.append(Job(f"worker {number}", _command("worker"), _environment(own, node)))
     return jobs
 

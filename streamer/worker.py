@@ -219,6 +219,8 @@ class Worker:
             if code == 0:
                 self._app.consumer.stop_flow()
                 await self._worklist.drain(DRAIN_S)
+                if not self._settings.keep_place:
+                    self._app.consumer.leave()
             else:
                 await self._worklist.drain(0.0)
             self._watchdog.exit_code = code  # whatever hangs from here on has nothing to lose

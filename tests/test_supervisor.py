@@ -197,8 +197,16 @@ def test_each_worker_of_a_node_is_a_member_of_its_own(tmp_path: Path) -> None:
     jobs = supervisor.worker_jobs(chosen, node(tmp_path))
     ids = [own.environment["STREAMER_INSTANCE_ID"] for own in jobs]
     assert ids == ["ward-3-1", "ward-3-2"]
+    assert {own.environment["STREAMER_KEEP_PLACE"] for own in jobs} == {"True"}
     assert jobs[0].environment["STREAMER_CACHE_SECRET"] == "a secret"
     assert "a secret" not in repr(jobs) + " ".join(jobs[0].command)
+
+
+def test_workers_of_a_node_without_a_name_are_members_of_this_run_alone(tmp_path: Path) -> None:
+    runs = [supervisor.worker_jobs(settings.load(workers=2), node(tmp_path)) for _ in range(2)]
+    jobs = [own for run in runs for own in run]
+    assert len({own.environment["STREAMER_INSTANCE_ID"] for own in jobs}) == 4
+    assert {own.environment["STREAMER_KEEP_PLACE"] for own in jobs} == {"False"}
 
 
 def test_two_halves_are_told_what_they_lack() -> None:
