@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,16 +22,14 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
-from streamer import metrics, topics
-from streamer.errors import NoteError
+from streamer import metrics
+from streamer.outlet import Outlet
 from streamer.release import Partition, Slot
-from streamer.topics import Outgoing
 
 TRANSACTION_LIMIT_S = 15.0
 TRANSACTION_TIMEOUT_MS = 20_000
 """When the brokers abort a transaction whose producer is gone and has no successor."""
 FAREWELL_S = 2.0
-DEAD_LETTER_HEADERS = ("__connect.errors.", "streamer-")
 FAULTS: Mapping[type[BaseException], metrics.PublishFault] = {
     TopicAuthorizationFailedError: "not-authorised",
     UnknownTopicOrPartitionError: "topic-missing",
@@ -50,62 +47,6 @@ def _refusals_counted() -> Iterator[None]:
         kinds = (kind for family, kind in FAULTS.items() if isinstance(error, family))
         metrics.publish_refused(next(kinds, "other"))
         raise
-
-
-class Outlet:
-    """Sends records through a producer; what is over its topic's limit shrinks to a dead letter instead."""
-
-    def __init__(self, limits: Mapping[str, int], dead_letter_topic: str) -> None:
-        self._limits = limits
-        self._dead_letter_topic = dead_letter_topic
-
-    async def send(self, producer: AIOKafkaProducer, slot: Slot) -> Awaitable[Any]:
-        """Queue the note's record and what goes beside it.
-
-        The awaitable ends when the brokers have it all, or raises."""
-        while self._too_large(slot) and self.shrink(slot):
-            pass
-        out = slot.outgoing
-        assert out is not None
-        sent = await _queued(producer, out)
-        if out.beside is None:
-            return sent
-        return asyncio.gather(sent, await _queued(producer, out.beside))
-
-    def shrink(self, slot: Slot) -> bool:
-        """The next smaller answer: a dead letter, then one that only names its message; False: none left."""
-        out = slot.outgoing
-        assert out is not None
-        if out.topic != self._dead_letter_topic:
-            error = NoteError("output-too-large", stage="release")
-            slot.outgoing = topics.dead_letter(slot.incoming, self._dead_letter_topic, error)
-            return True
-        if out.value is None:
-            return False
-        ours = tuple(header for header in out.headers if header[0].startswith(DEAD_LETTER_HEADERS))
-        slot.outgoing = dataclasses.replace(out, key=None, value=None, headers=ours)
-        return True
-
-    def _too_large(self, slot: Slot) -> bool:
-        out = slot.outgoing
-        assert out is not None
-        both = (out, out.beside) if out.beside is not None else (out,)
-        return any(record_bytes(own) > self._limits[own.topic] for own in both)
-
-
-async def _queued(producer: AIOKafkaProducer, out: Outgoing) -> Awaitable[Any]:
-    # A record with neither key nor value means nothing to Kafka: aiokafka refuses it.
-    value = b"" if out.value is None and out.key is None else out.value
-    sent: Awaitable[Any] = await producer.send(
-        out.topic, value, out.key, partition=out.partition, headers=list(out.headers)
-    )
-    return sent
-
-
-def record_bytes(out: Outgoing) -> int:
-    """An upper bound of what the record takes on the wire: its parts and the longest length fields."""
-    headers = sum(len(k.encode()) + len(v or b"") + 10 for k, v in out.headers)
-    return len(out.key or b"") + len(out.value or b"") + headers + 40
 
 
 class Transactions:
@@ -129,57 +70,98 @@ class Transactions:
         )
         await _started(self._producer)
 
-    async def publish(self, run: Sequence[Slot]) -> None:
+    async def publish(self, run: Sequence[Slot], after: int) -> None:
         try:
             with _refusals_counted():
                 async with asyncio.timeout(TRANSACTION_LIMIT_S):
-                    await self._commit(run)
+                    await self._commit(run, after)
         except MessageSizeTooLargeError:
-            await self._split(run)
+            await self._split(run, after)
 
     async def stop(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             await _stopped(producer)
 
-    async def _commit(self, run: Sequence[Slot]) -> None:
+    async def _commit(self, run: Sequence[Slot], after: int) -> None:
         producer = self._producer
         assert producer is not None
         await producer.begin_transaction()
         sent = [await self._outlet.send(producer, slot) for slot in run]
         partition = TopicPartition(*self._partition)
-        after = OffsetAndMetadata(run[-1].incoming.offset + 1, "")
-        await producer.send_offsets_to_transaction({partition: after}, self._group)
+        offsets = {partition: OffsetAndMetadata(after, "")}
+        await producer.send_offsets_to_transaction(offsets, self._group)
         await asyncio.gather(*sent)  # a refused record must show before the commit
         await producer.commit_transaction()
 
-    async def _split(self, run: Sequence[Slot]) -> None:
+    async def _split(self, run: Sequence[Slot], after: int) -> None:
         """A broker refused some record of the run as too large: halve until it stands alone."""
         await self.stop()
         await self.start()  # aborts the transaction, and the sequence numbers begin anew
         if len(run) > 1:
             middle = len(run) // 2
-            await self.publish(run[:middle])
-            await self.publish(run[middle:])
+            await self.publish(run[:middle], run[middle].incoming.offset)
+            await self.publish(run[middle:], after)
             return
         if not self._outlet.shrink(run[0]):
             raise MessageSizeTooLargeError
-        await self.publish(run)
+        await self.publish(run, after)
 
 
 # --- at least once -------------------------------------------------------------------------------
 
 
+class SharedProducer:
+    """The idempotent producer that the partitions of a worker share; acknowledged is what all replicas have.
+
+    A record that the brokers refuse leaves a gap in the numbers of its partition's batches, and without the
+    next number they take nothing more: everybody goes on with a new producer then.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        self._renewing = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
+        self.current: AIOKafkaProducer | None = None
+        self.replaced = asyncio.Event()
+        """Set when `current` is not that of before."""
+
+    async def start(self) -> None:
+        self.current = await self.another()
+
+    async def another(self) -> AIOKafkaProducer:
+        """Started, and nobody else's."""
+        producer = AIOKafkaProducer(**self._options, enable_idempotence=True, acks="all", linger_ms=5)
+        await _started(producer)
+        return producer
+
+    async def renew(self, old: AIOKafkaProducer) -> None:
+        """Does nothing when `old` was replaced meanwhile."""
+        async with self._renewing:
+            if self.current is not old:
+                return
+            await self.start()
+            before, self.replaced = self.replaced, asyncio.Event()
+            before.set()
+            leaving = asyncio.create_task(_stopped(old))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def stop(self) -> None:
+        if self.current is not None:
+            await _stopped(self.current)
+
+
 class Acknowledged:
     """At least once: records first, then the offset; after a crash the last run may come twice.
 
-    The producer is shared by the partitions of a worker; `commit` is the consumer's own.
+    `commit` is the consumer's own.
     """
 
     def __init__(
         self,
         partition: Partition,
-        producer: AIOKafkaProducer,
+        producer: SharedProducer,
         commit: Callable[[Partition, int], Awaitable[None]],
         outlet: Outlet,
     ) -> None:
@@ -191,33 +173,68 @@ class Acknowledged:
     async def start(self) -> None:
         return
 
-    async def publish(self, run: Sequence[Slot]) -> None:
+    async def publish(self, run: Sequence[Slot], after: int) -> None:
         with _refusals_counted():
-            async with asyncio.timeout(TRANSACTION_LIMIT_S):
-                await self._send(run)
-                await self._commit(self._partition, run[-1].incoming.offset + 1)
+            await self._send(run)
+            await self._commit(self._partition, after)
 
     async def stop(self) -> None:
         return
 
     async def _send(self, run: Sequence[Slot]) -> None:
-        sent = [(slot, await self._outlet.send(self._producer, slot)) for slot in run]
-        for slot, acknowledged in sent:
-            while True:
-                try:
-                    await acknowledged
-                    break
-                except MessageSizeTooLargeError:
-                    if not self._outlet.shrink(slot):
-                        raise
-                    acknowledged = await self._outlet.send(self._producer, slot)
+        """Returns when the brokers have it all. What they refuse as too large is halved until the record
+        that is stands alone: batches hold records of other partitions, too.
+        """
+        while run:
+            async with asyncio.timeout(TRANSACTION_LIMIT_S):
+                left, refused = await self._try(run)
+                if refused and len(run) == 1:
+                    await self._send_alone(run[0])
+                    return
+            if refused:
+                middle = len(left) // 2
+                await self._send(left[:middle])
+                left = left[middle:]
+            run = left
+
+    async def _send_alone(self, slot: Slot) -> None:
+        """What is refused now is too large itself, and shrinks."""
+        while True:
+            producer = await self._producer.another()
+            try:
+                await (await self._outlet.send(producer, slot))
+                return
+            except MessageSizeTooLargeError:
+                if not self._outlet.shrink(slot):
+                    raise
+            finally:
+                await _stopped(producer)
+
+    async def _try(self, run: Sequence[Slot]) -> tuple[Sequence[Slot], bool]:
+        """What is not acknowledged, and whether a record was refused as too large."""
+        producer, replaced = self._producer.current, self._producer.replaced
+        assert producer is not None
+        sent = [asyncio.ensure_future(await self._outlet.send(producer, slot)) for slot in run]
+        whole = asyncio.gather(*sent)
+        over = asyncio.create_task(replaced.wait())
+        either: list[asyncio.Future[Any]] = [whole, over]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+        whole.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else asks
+        error = whole.exception() if whole.done() else None
+        if error is not None and not isinstance(error, MessageSizeTooLargeError):
+            raise error
+        if error is not None:
+            await self._producer.renew(producer)
+        return [
+            slot for slot, own in zip(run, sent, strict=True) if not _acknowledged(own)
+        ], error is not None
 
 
-async def idempotent_producer(options: Mapping[str, Any]) -> AIOKafkaProducer:
-    """The producer that `Acknowledged` publishers share; started."""
-    producer = AIOKafkaProducer(**options, enable_idempotence=True, linger_ms=5)
-    await _started(producer)
-    return producer
+def _acknowledged(sent: asyncio.Future[Any]) -> bool:
+    return sent.done() and not sent.cancelled() and sent.exception() is None
 
 
 async def _started(producer: AIOKafkaProducer) -> None:

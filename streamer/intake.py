@@ -8,7 +8,7 @@ This rests on private parts of faust-streaming 0.15.3, which is pinned; tests/in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import faust
@@ -41,6 +41,19 @@ class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
         consumer._isolation_level = "read_committed"
         return consumer
 
+    async def positions(self) -> dict[Any, int]:
+        """Where it is known, of every partition: the offset after all that was fetched, notes or not."""
+        found: dict[Any, int] = await self.call_thread(self._positions)
+        return found
+
+    async def _positions(self) -> dict[Any, int]:
+        subscription = self._ensure_consumer()._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return {}
+        assignment = subscription.assignment
+        states = {own: assignment.state_value(own) for own in assignment.tps}
+        return {own: state.position for own, state in states.items() if state.has_valid_position}
+
     def give_up_name(self) -> None:
         self._ensure_consumer()._coordinator._group_instance_id = None
 
@@ -56,6 +69,8 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
         self._seeking = asyncio.Lock()
         self._placed: int | None = None
         """The generation in which the position is known to be the committed one, and nothing was skipped."""
+        self._handed: dict[Any, int] = {}
+        """The offset after all that the worklist was told of."""
         self.turned_at = self.loop.time()
 
     def _new_consumer_thread(self) -> _Thread:
@@ -82,12 +97,27 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
         records, _ = await self._wait_next_records(FETCH_S)
         await asyncio.sleep(0)
         if not records:
+            await self._pass_over(generation)
             return
         if not self.flow_active or self._placed != generation or not self._current(generation):
             self._placed = None  # these records are dropped: go back to where they are read again
             return
         for partition, fetched in records.items():
-            self._hand_over(partition, generation, fetched)
+            incoming = [_incoming(record) for record in fetched]
+            self._hand_over(partition, incoming[-1].offset + 1, generation, incoming)
+
+    async def _pass_over(self, generation: int) -> None:
+        """Offsets at which there is no note count as done, lest an idle partition seem to lag for ever.
+
+        Ends of transactions have offsets, and so do records of aborted ones. What was fetched before them is
+        on the channel already, and stays before them there.
+        """
+        positions = await self._thread.positions()
+        if not self.flow_active or self._placed != generation or not self._current(generation):
+            return
+        for partition, position in positions.items():
+            if position > self._handed.get(partition, 0):
+                self._hand_over(partition, position, generation)
 
     def _current(self, generation: int) -> bool:
         return bool(generation == self.app.consumer_generation_id)
@@ -101,14 +131,16 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
         else:
             await asyncio.sleep(0)
 
-    def _hand_over(self, partition: Any, generation: int, fetched: Iterable[Any]) -> None:
+    def _hand_over(
+        self, partition: Any, after: int, generation: int, incoming: Sequence[Incoming] = ()
+    ) -> None:
         """One event per run on the channel of the agent: its cost is per run, not per note."""
+        self._handed[partition] = after
         place = Partition(*partition)
-        incoming = [_incoming(record) for record in fetched]
         message = ConsumerMessage(
             place.topic,
             place.partition,
-            incoming[0].offset,
+            incoming[0].offset if incoming else after,
             0.0,
             0,
             [],
@@ -118,7 +150,7 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
             tp=partition,
             generation_id=generation,
         )
-        event = Event(self.app, None, Run(place, generation, incoming), None, message)
+        event = Event(self.app, None, Run(place, generation, incoming, after), None, message)
         for channel in self.app.topics._tp_index[partition]:
             channel.queue.force_put_nowait(event)
 
@@ -136,6 +168,7 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
 
     async def seek_to_committed(self) -> Mapping[Any, int]:
         committed: Mapping[Any, int] = await super().seek_to_committed()
+        self._handed = {partition: offset for partition, offset in committed.items() if offset}
         # aiokafka leaves the position alone where nothing, or offset 0, is committed.
         untouched = [TopicPartition(*partition) for partition, offset in committed.items() if not offset]
         if untouched:

@@ -96,8 +96,10 @@ class Publisher(Protocol):
     async def start(self) -> None:
         """Returns when no predecessor can publish or commit for this partition any more."""
 
-    async def publish(self, run: Sequence[Slot]) -> None:
-        """Publish every note of the run and commit the offset after its last; raises if it could not."""
+    async def publish(self, run: Sequence[Slot], after: int) -> None:
+        """Publish every note of the run, which may be empty, and commit the offset `after`, which lies behind
+        its last; raises if it could not.
+        """
 
     async def stop(self) -> None:
         """Let go of connections; what was not published is not."""
@@ -123,6 +125,7 @@ class Release:
         self._ready = asyncio.Event()
         self._whole = asyncio.Event()
         self._unfinished = 0
+        self._reached = self._committed = -1
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -147,6 +150,12 @@ class Release:
         if self.prefix.ready:
             self._ready.set()
 
+    def reach(self, offset: int) -> None:
+        """All that is no note before `offset`, such as the end of a transaction, was passed over."""
+        self._reached = max(self._reached, offset)
+        if not len(self.prefix):
+            self._ready.set()
+
     async def close(self, deadline: float) -> None:
         """Release what can be until `deadline` (the loop's time); the rest is left to a successor."""
         self.closed = True
@@ -163,9 +172,9 @@ class Release:
             while True:
                 await self._ready.wait()
                 self._ready.clear()
-                while run := self.prefix.finished():
-                    begun, age = loop.time(), time.time() - run[0].since
-                    await self._publish(run)
+                while due := self._due():
+                    begun, age = loop.time(), time.time() - due[0][0].since if due[0] else 0.0
+                    await self._publish(*due)
                     await self._gather(begun, age)
                 if self.closed:
                     return
@@ -184,9 +193,20 @@ class Release:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._whole.wait(), left)
 
-    async def _publish(self, run: list[Slot]) -> None:
+    def _due(self) -> tuple[list[Slot], int] | None:
+        """The finished prefix and the offset to commit with it; None: there is nothing to be done."""
+        run = self.prefix.finished()
+        after = run[-1].incoming.offset + 1 if run else -1
+        if len(run) == len(self.prefix):
+            after = max(after, self._reached)
+        return (run, after) if after > self._committed else None
+
+    async def _publish(self, run: list[Slot], after: int) -> None:
         started = time.perf_counter()
-        await self._publisher.publish(run)
+        await self._publisher.publish(run, after)
+        self._committed = after
+        if not run:
+            return
         metrics.released(len(run), time.perf_counter() - started)
         for slot in run:
             assert slot.outgoing is not None

@@ -16,6 +16,7 @@ from streamer import brokers, delivery, logs, metrics
 from streamer.endpoints import Health
 from streamer.errors import NotAllowed, TopicMissing, WorldError
 from streamer.intake import DRAIN_S, faust_app
+from streamer.outlet import Outlet
 from streamer.release import Partition, Publisher
 from streamer.settings import Settings
 from streamer.topics import Incoming, Outgoing
@@ -76,7 +77,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._refused: WorldError | None = None
         self._joining = False
-        self._producer: Any = None
+        self._producer: delivery.SharedProducer | None = None
         self._limits: Mapping[str, int] = {}
         self._oldest: float | None = None
         self._watchdog = Watchdog(settings.stall_s)
@@ -89,7 +90,8 @@ class Worker:
         self._limits = await self._checked()
         self._be_stoppable()
         if self._settings.delivery == "at_least_once":
-            self._producer = await delivery.idempotent_producer(self._producer_options())
+            self._producer = delivery.SharedProducer(self._producer_options())
+            await self._producer.start()
         starting = asyncio.create_task(self._start(), name="start")
         watching = asyncio.create_task(self._watch(starting), name="watch")
         ends = [asyncio.create_task(event.wait()) for event in (self._stop, self._failed)]
@@ -133,7 +135,7 @@ class Worker:
     # --- parts -----------------------------------------------------------------------------------
 
     def _publisher(self, partition: Partition) -> Publisher:
-        outlet = delivery.Outlet(self._limits, self._settings.dead_letter_topic)
+        outlet = Outlet(self._limits, self._settings.dead_letter_topic)
         if self._producer is not None:
             return delivery.Acknowledged(partition, self._producer, self._app.consumer.commit_offset, outlet)
         return delivery.Transactions(partition, self._settings.group, self._producer_options(), outlet)

@@ -22,11 +22,15 @@ RELEASE_S = 1.5
 
 @dataclass(frozen=True)
 class Run:
-    """Consecutive records of one partition, fetched in one generation of the consumer group."""
+    """Consecutive records of one partition, fetched in one generation of the consumer group.
+
+    `reached`: up to there nothing else is a note, though no record of it says so.
+    """
 
     partition: Partition
     generation: int
-    records: Collection[Incoming]
+    records: Collection[Incoming] = ()
+    reached: int | None = None
 
 
 class Worklist:
@@ -96,6 +100,8 @@ class Worklist:
             if slot is not None:
                 self._waiting.append((release, slot))
                 taken += 1
+        if run.reached is not None:
+            release.reach(run.reached)
         metrics.note_in(taken)
         self._start_waiting()
 

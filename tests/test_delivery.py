@@ -1,127 +1,122 @@
-"""What is too large for its topic shrinks step by step, and nothing else is touched."""
+"""At least once: acknowledged before it is committed, and what a refused record costs its neighbours."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+import asyncio
+from collections import Counter
+from typing import Any, cast
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer import delivery, metrics, topics
-from streamer.delivery import Acknowledged, Outlet, record_bytes
-from streamer.errors import NoteError
+from streamer import delivery, metrics
+from streamer.delivery import Acknowledged, SharedProducer
+from streamer.outlet import Outlet
 from streamer.release import Partition, Slot
 from streamer.topics import Incoming, Outgoing
 
 NOTE = Incoming("notes", 3, 7, -1, b"key", b"text", (("theirs", b"h"),))
 
 
-class FakeProducer:
-    """Takes records; refuses, as a broker does, those above `limit` bytes, each on its own."""
-
-    def __init__(self, limit: int = 1_000_000) -> None:
-        self.limit = limit
-        self.sent: list[tuple[str, bytes | None, int | None]] = []
-
-    async def send(
-        self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Any
-    ) -> Any:
-        async def acknowledge() -> None:
-            if topic == "annotations" and len(value or b"") > self.limit:
-                raise MessageSizeTooLargeError
-            self.sent.append((topic, value, partition))
-
-        return acknowledge()
-
-
-def slot(value: bytes | None, topic: str = "annotations", partition: int | None = None) -> Slot:
+def slot(value: bytes) -> Slot:
     own = Slot(NOTE)
-    own.outgoing = Outgoing(topic, b"key", value, (), partition)
+    own.outgoing = Outgoing("annotations", b"key", value)
     return own
 
 
-async def send(outlet: Outlet, own: Slot, producer: FakeProducer) -> None:
-    await (await outlet.send(producer, own))
+class Numbered:
+    """Takes batches of four by their numbers, as brokers do: after one that it refuses it takes no more."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken: list[bytes | None] = []
+        self.started = 0
+
+    def producer(self, **options: Any) -> _Line:
+        assert options["enable_idempotence"]
+        assert options["acks"] == "all"
+        return _Line(self)
 
 
-async def test_a_record_over_the_limit_goes_out_as_a_dead_letter_of_the_same_partition() -> None:
-    producer = FakeProducer()
-    outlet = Outlet({"annotations": 1000, "dead": 5000}, "dead")
-    await send(outlet, slot(b"x" * 900), producer)
-    await send(outlet, slot(b"x" * 1001), producer)
-    assert producer.sent == [("annotations", b"x" * 900, None), ("dead", b"text", 3)]
+class _Line:
+    """A producer's own numbers."""
+
+    def __init__(self, brokers: Numbered) -> None:
+        self._brokers = brokers
+        self._batch: list[tuple[bytes | None, asyncio.Future[None]]] = []
+        self._gap = False
+
+    async def start(self) -> None:
+        self._brokers.started += 1
+
+    async def stop(self) -> None:
+        return
+
+    async def send(self, topic: str, value: bytes | None, *_: Any, **__: Any) -> Any:
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._batch.append((value, sent))
+        asyncio.get_running_loop().call_soon(self._deliver)
+        return sent
+
+    def _deliver(self) -> None:
+        batch, self._batch = self._batch[:4], self._batch[4:]
+        if self._gap or not batch:
+            return
+        self._gap = sum(len(value or b"") for value, _ in batch) > self._brokers.limit
+        for value, sent in batch:
+            if self._gap:
+                sent.set_exception(MessageSizeTooLargeError())
+            else:
+                self._brokers.taken.append(value)
+                sent.set_result(None)
+        asyncio.get_running_loop().call_soon(self._deliver)
 
 
-async def test_what_goes_beside_a_record_goes_with_it_and_is_left_out_with_it() -> None:
-    producer, outlet = FakeProducer(), Outlet({"annotations": 1000, "vectors": 500, "dead": 5000}, "dead")
-    for size in (400, 501):
-        own = slot(b"x")
-        assert own.outgoing is not None
-        own.outgoing = replace(own.outgoing, beside=Outgoing("vectors", b"key", b"v" * size))
-        await send(outlet, own, producer)
-    assert producer.sent == [("annotations", b"x", None), ("vectors", b"v" * 400, None), ("dead", b"text", 3)]
+async def at_least_once(
+    values: list[bytes], monkeypatch: pytest.MonkeyPatch, runs: int = 1
+) -> tuple[Numbered, list[tuple[int, int]]]:
+    """So many partitions publish these at the same time, through brokers that take ten bytes a batch.
 
-
-async def test_a_dead_letter_over_the_limit_only_names_its_message() -> None:
-    own = Slot(NOTE)
-    own.outgoing = topics.dead_letter(NOTE, "dead", NoteError("json-invalid"))
-    limit = record_bytes(own.outgoing) - 1
-    producer = FakeProducer()
-    await send(Outlet({"annotations": 1000, "dead": limit}, "dead"), own, producer)
-    assert own.outgoing.key is own.outgoing.value is None
-    assert own.outgoing.reason == "json-invalid"
-    names = {name for name, _ in own.outgoing.headers}
-    assert {"__connect.errors.offset", "streamer-reason"} <= names
-    assert "theirs" not in names
-    assert producer.sent == [("dead", b"", 3)]
-
-
-def test_there_is_an_end_to_shrinking() -> None:
-    outlet, own = Outlet({"annotations": 1, "dead": 1}, "dead"), slot(b"x")
-    assert [outlet.shrink(own) for _ in range(3)] == [True, True, False]
-
-
-async def test_a_record_with_neither_key_nor_value_is_sent_with_an_empty_value() -> None:
-    own = slot(None)
-    assert own.outgoing
-    own.outgoing = Outgoing("annotations", None, None)
-    producer = FakeProducer()
-    await send(Outlet({"annotations": 1000}, "dead"), own, producer)
-    assert producer.sent == [("annotations", b"", None)]
-
-
-async def test_at_least_once_commits_after_every_record_is_acknowledged() -> None:
-    producer, committed = FakeProducer(limit=10), []
+    With the brokers: how many records they had at each commit, and its offset.
+    """
+    brokers = Numbered(limit=10)
+    monkeypatch.setattr(delivery, "AIOKafkaProducer", brokers.producer)
+    shared, committed = SharedProducer({}), []
+    await shared.start()
 
     async def commit(partition: Partition, offset: int) -> None:
-        committed.append((len(producer.sent), offset))
+        committed.append((len(brokers.taken), offset))
 
     outlet = Outlet({"annotations": 1000, "dead": 1000}, "dead")
-    own = Acknowledged(Partition("notes", 3), producer, commit, outlet)
-    await own.publish([slot(b"a"), slot(b"x" * 11), slot(b"b")])
-    published = [("annotations", b"a", None), ("annotations", b"b", None), ("dead", b"text", 3)]
-    assert sorted(producer.sent) == published
-    assert committed == [(3, 8)]
+    partitions = [Acknowledged(Partition("notes", n), cast(Any, shared), commit, outlet) for n in range(runs)]
+    await asyncio.gather(*[own.publish([slot(value) for value in values], 8) for own in partitions])
+    await shared.stop()
+    return brokers, committed
 
 
-@given(
-    key=st.none() | st.binary(max_size=300),
-    value=st.none() | st.binary(max_size=300),
-    headers=st.lists(st.tuples(st.text(max_size=40), st.binary(max_size=200)), max_size=5),
-)
-def test_the_estimated_size_is_never_below_the_size_on_the_wire(
-    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+async def test_at_least_once_commits_after_every_record_is_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    estimated = record_bytes(Outgoing("annotations", key, value, tuple(headers)))
-    assert estimated >= DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers) - 100
-    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1_000_000)
-    empty = builder.size()
-    builder.append(0, 0, key, value, headers)
-    assert estimated >= builder.size() - empty
+    brokers, committed = await at_least_once([b"a", b"b"], monkeypatch)
+    assert brokers.taken == [b"a", b"b"]
+    assert committed == [(2, 8)]
+    assert brokers.started == 1
+
+
+@given(sizes=st.lists(st.sampled_from([1, 2, 4, 11]), min_size=1, max_size=12), runs=st.integers(1, 3))
+def test_at_least_once_only_what_is_too_large_itself_becomes_a_dead_letter(
+    sizes: list[int], runs: int
+) -> None:
+    """Though it is refused with its batch, and brokers take nothing more from that producer."""
+    values = [b"%d" % (n % 10) * size for n, size in enumerate(sizes)]
+    with pytest.MonkeyPatch.context() as patch:
+        brokers, committed = asyncio.run(at_least_once(values, patch, runs))
+    expected = Counter[bytes | None]([value if len(value) < 11 else b"text" for value in values] * runs)
+    assert set(brokers.taken) == set(expected)
+    assert not expected - Counter(brokers.taken)  # twice is allowed, and never less
+    assert len(committed) == runs
 
 
 def test_every_refusal_is_counted_under_a_known_kind(monkeypatch: pytest.MonkeyPatch) -> None:

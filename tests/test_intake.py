@@ -46,7 +46,11 @@ class Brokers:
         self._calls = calls
         self.committed: dict[TopicPartition, int | None] = {HERE: 7}
         self.assigned = {HERE}
+        self.position: dict[TopicPartition, int] = {}
         self.fetched: dict[TopicPartition, list[Any]] = {}
+
+    async def positions(self) -> dict[TopicPartition, int]:
+        return self.position
 
     def assignment(self) -> set[TopicPartition]:
         return self.assigned
@@ -76,6 +80,7 @@ def intake() -> Any:
     own._thread = Brokers(worklist.calls)
     own._seeking = asyncio.Lock()
     own._placed = None
+    own._handed = {}
     own._read_offset, own._committed_offset = {}, {}
     own.flow_active = True
 
@@ -181,6 +186,30 @@ async def test_a_run_is_one_event_with_every_record_as_it_came(intake: Any) -> N
         Incoming("notes", 0, 7, 1234, b"k", b"v", (("a", b"1"), ("a", b"2"))),
         Incoming("notes", 0, 9, 1234, b"k", b"v", ()),
     ]
+
+
+async def test_what_is_no_note_is_passed_over_once_and_after_the_notes_before_it(intake: Any) -> None:
+    await intake._next_runs()
+    intake._thread.fetched, intake._thread.position = {HERE: [record(7), record(9)]}, {HERE: 10}
+    await intake._next_runs()
+    intake._thread.fetched = {}
+    await intake._next_runs()  # the position is where the notes end
+    intake._thread.position = {HERE: 12}
+    await intake._next_runs()
+    await intake._next_runs()
+    assert [(len(run.records), run.reached) for run in intake.channel.runs] == [(2, 10), (0, 12)]
+
+
+async def test_a_position_of_another_generation_says_nothing(intake: Any) -> None:
+    await intake._next_runs()
+
+    async def meanwhile() -> dict[TopicPartition, int]:
+        intake.app.consumer_generation_id = 2
+        return {HERE: 99}
+
+    intake._thread.positions = meanwhile
+    await intake._next_runs()
+    assert intake.channel.runs == []
 
 
 async def test_faust_never_commits_and_waits_for_nothing_but_the_drain(intake: Any) -> None:

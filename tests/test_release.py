@@ -50,14 +50,14 @@ class FakePublisher:
         self._brokers.epoch += 1
         self._epoch = self._brokers.epoch
 
-    async def publish(self, run: Sequence[Slot]) -> None:
+    async def publish(self, run: Sequence[Slot], after: int) -> None:
         if self._epoch != self._brokers.epoch:
             raise Fenced
         for slot in run:
             assert slot.outgoing is not None
             assert slot.outgoing.value is not None
             self._brokers.published.append(int(slot.outgoing.value))
-        self._brokers.committed = run[-1].incoming.offset + 1
+        self._brokers.committed = after
 
     async def stop(self) -> None:
         return
@@ -109,8 +109,8 @@ class Delivery(RuleBasedStateMachine):
 
         self.loop.run_until_complete(settled())
 
-    async def take(self, generation: int, records: list[Incoming]) -> None:
-        self.worklist.take(Run(HERE, generation, records))
+    async def take(self, generation: int, records: list[Incoming], reached: int | None = None) -> None:
+        self.worklist.take(Run(HERE, generation, records, reached))
 
     @rule(count=st.integers(1, 12))
     def fetch(self, count: int) -> None:
@@ -118,6 +118,12 @@ class Delivery(RuleBasedStateMachine):
         if records:
             self.position = records[-1].offset + 1
             self.run(self.take(self.generation, records))
+
+    @rule()
+    def pass_over(self) -> None:
+        """Nothing was fetched, though the position moved: up to the next note there is none."""
+        self.position = min((offset for offset in self.log if offset >= self.position), default=60)
+        self.run(self.take(self.generation, [], self.position))
 
     @rule()
     def fetch_again(self) -> None:
@@ -235,7 +241,7 @@ class Counting(FakePublisher):
         super().__init__(Brokers())
         self.runs: list[list[int]] = []
 
-    async def publish(self, run: Sequence[Slot]) -> None:
+    async def publish(self, run: Sequence[Slot], after: int) -> None:
         self.runs.append([slot.incoming.offset for slot in run])
 
 
@@ -284,6 +290,24 @@ async def test_a_release_that_waits_for_company_ends_at_once_when_it_is_closed()
     assert publisher.runs == [[0], [1]]
 
 
+async def test_what_is_no_note_counts_as_done_when_all_before_it_is() -> None:
+    brokers = Brokers()
+    own = Release(HERE, 1, FakePublisher(brokers), lambda error: None)
+    await own.start()
+    own.reach(5)
+    await settle()
+    assert (brokers.published, brokers.committed) == ([], 5)
+    slot = own.take(note(6))
+    assert slot
+    own.reach(8)
+    await settle()
+    assert brokers.committed == 5
+    own.finish(slot, answer(6))
+    await settle()
+    assert (brokers.published, brokers.committed) == ([6], 8)
+    await own.close(0.0)
+
+
 async def test_young_notes_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "COMPANY", 1e-9)
     own, publisher, _ = await released_of_three(age=0)
@@ -301,7 +325,7 @@ async def test_company_is_waited_for_no_longer_than_agreed(monkeypatch: pytest.M
 
 async def test_a_publisher_that_hangs_does_not_hold_up_the_end() -> None:
     class Hanging(FakePublisher):
-        async def publish(self, run: Sequence[Slot]) -> None:
+        async def publish(self, run: Sequence[Slot], after: int) -> None:
             await asyncio.Event().wait()
 
     loop = asyncio.get_running_loop()

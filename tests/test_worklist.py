@@ -23,7 +23,7 @@ class Published:
     async def start(self) -> None:
         return
 
-    async def publish(self, run: Sequence[Slot]) -> None:
+    async def publish(self, run: Sequence[Slot], after: int) -> None:
         self.offsets += [slot.incoming.offset for slot in run]
         self.arrived.set()
 

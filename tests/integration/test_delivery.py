@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from kafka import KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka import KafkaProducer, TopicPartition
+from kafka.admin import OffsetSpec
 
-from streamer.chaos.places import Topics, produce, topics
+from streamer.chaos.places import Topics, admin, configure, produce, topics
 from streamer.chaos.processes import Process, echo_workers
 from streamer.chaos.reader import Reader, Seen, by_value
 from streamer.chaos.waiting import wait_until
@@ -51,18 +52,6 @@ def test_killed_workers_neither_lose_nor_double_a_note(kafka: KafkaCluster, tmp_
         assert [worker.stop() for worker in workers] == [0, 0]
     assert_each_in_order(seen, count)
     assert seen.twice == []
-
-
-def test_at_least_once_may_double_but_never_lose(kafka: KafkaCluster, tmp_path: Path) -> None:
-    at, count = topics(kafka.bootstrap), 3_000
-    produce(at, numbered(count))
-    more = {"delivery": "at_least_once", "pause_ms": "400"}
-    with Reader(at, by_value) as reader, echo_workers(at, 2, tmp_path, **more) as workers:
-        kill_three_times(workers, reader, count)
-        seen = reader.wait_for_the_rest(count)
-        assert [worker.stop() for worker in workers] == [0, 0]
-    assert_each_in_order(seen, count)
-    assert len(seen.twice) < 3 * 4096
 
 
 def test_a_frozen_worker_that_wakes_up_too_late_publishes_nothing(
@@ -155,26 +144,48 @@ def test_a_limit_that_was_lowered_meanwhile_harms_no_neighbour(kafka: KafkaClust
     with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, pause_ms="5"):
         produce(at, [(b"k", b"first")])
         reader.wait_for(1)
-        _lower_limit(at, 200_000)
+        configure(at, at.output, "max.message.bytes", "200000")
         produce(at, [(b"k", b"large %d" % n if n == 7 else b"small %d" % n) for n in range(20)])
         seen = reader.wait_for_the_rest(21)
     assert seen.twice == []
     assert seen.reasons == {"large 7": "output-too-large"}
 
 
-def test_notes_of_a_transaction_that_was_aborted_are_no_notes(kafka: KafkaCluster, tmp_path: Path) -> None:
-    at = topics(kafka.bootstrap, partitions=1)
+def test_64_partitions_of_transactions_some_of_them_aborted(kafka: KafkaCluster, tmp_path: Path) -> None:
+    """Aborted notes are none, and neither they nor the ends of transactions look like notes that wait."""
+    at = topics(kafka.bootstrap, partitions=64)
+    ends = ["abort", "commit", "commit", "abort", "commit", "abort"]
+    with Reader(at, by_value) as reader, echo_workers(at, 2, tmp_path, pause_ms="5") as workers:
+        produce_in_transactions(at, ends)
+        committed = [n for n, end in enumerate(ends) if end == "commit"]
+        seen = reader.wait_for_the_rest(64 * len(committed))
+        wait_until(lambda: lag(at) == 0, 60, "nothing lags")
+        assert [worker.stop() for worker in workers] == [0, 0]
+    assert seen.twice == []
+    assert seen.order == {b"%d" % p: [f"{p} {n}" for n in committed] for p in range(64)}
+
+
+def produce_in_transactions(at: Topics, ends: Sequence[str]) -> None:
+    """One note to every partition in each of them."""
     producer = KafkaProducer(bootstrap_servers=at.bootstrap, transactional_id=f"upstream-{at.name}")
     producer.init_transactions()
-    for number, end in ((1, "abort"), (2, "commit"), (3, "abort"), (4, "commit")):
+    for number, end in enumerate(ends):
         producer.begin_transaction()
-        producer.send(at.input, key=b"k", value=b"%d" % number)
+        for partition in range(at.partitions):
+            value = b"%d %d" % (partition, number)
+            producer.send(at.input, key=b"%d" % partition, value=value, partition=partition)
         producer.flush()
         producer.abort_transaction() if end == "abort" else producer.commit_transaction()
     producer.close()
-    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, pause_ms="5"):
-        seen = reader.wait_for_the_rest(2)
-    assert sorted(seen.records) == ["2", "4"]
+
+
+def lag(at: Topics) -> int:
+    """Of the group, as tools count it: offsets between what is committed and the ends of partitions."""
+    partitions = [TopicPartition(at.input, number) for number in range(at.partitions)]
+    with admin(at.bootstrap) as client:
+        done = client.list_group_offsets({at.name: partitions})[at.name]
+        ends = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+    return sum(ends[own].offset - max(done[own].offset, 0) for own in partitions)
 
 
 def test_tombstones_and_empty_records_pass(kafka: KafkaCluster, tmp_path: Path) -> None:
@@ -210,15 +221,6 @@ def produce_bad_names(at: Topics, count: int) -> None:
         producer.flush()
     finally:
         producer.close()
-
-
-def _lower_limit(at: Topics, most: int) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=at.bootstrap)
-    try:
-        resource = ConfigResource(ConfigResourceType.TOPIC, at.output, {"max.message.bytes": str(most)})
-        admin.alter_configs([resource])
-    finally:
-        admin.close()
 
 
 # --- a pipeline that hangs -----------------------------------------------------------------------
