@@ -26,6 +26,13 @@ def test_only_a_row_that_ran_and_does_not_hold_spoils_it() -> None:
     assert report(GOOD, BAD, NOT).summary == "1 holds, 1 does not hold, 1 not run"
 
 
+def test_a_planted_string_found_after_the_whole_run_spoils_it() -> None:
+    whole = report(GOOD)
+    whole.left.append("a name in node.log")
+    assert not whole.holds
+    assert whole.summary == "1 holds, a name in node.log after the whole run"
+
+
 def test_markdown_has_a_line_a_row_with_its_figures_and_its_reason() -> None:
     lines = report(GOOD, BAD, NOT).markdown().splitlines()
     rows = [line for line in lines if line.startswith("| ")][1:]

@@ -16,20 +16,21 @@ from typing import Any
 import redis
 from kafka.errors import KafkaError
 
-from streamer.chaos import canaries, notes
+from streamer.chaos import canaries, newer, notes
 from streamer.chaos.account import shape
-from streamer.chaos.places import AUTHORISING, Topics, topics
+from streamer.chaos.places import AUTHORISING, ROOT, Topics, topics
 from streamer.chaos.processes import Node, Process, echo_worker
 from streamer.chaos.reader import Reader
 from streamer.children import bound_to_us
 from streamer.embedded import KafkaCluster, RedisServer
 from streamer.embedded.jars import Progress
 from streamer.errors import WorldError
+from streamer.settings import SHIPPED_CHECKPOINT
 
 PARTITIONS = 4
 NARROW = "20000"
 """Bytes that the output topic of that stage takes."""
-CALM_S = 600.0
+CALM, CALM_S = "calm", 600.0
 SHORT_NOTES, LONG_NOTES, POOL = 300, 10_000, 600
 RECOVERY_S, STARVED = 15.0, 4
 OUR_HEADERS = ("ce_", "__connect.", "streamer-", "content-type")
@@ -93,7 +94,7 @@ class Bed:
         self._calm: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Bed:
-        for name in ("tmp", "calm"):
+        for name in ("tmp", CALM):
             (self.folder / name).mkdir()
         try:
             self.redis.start()
@@ -117,7 +118,7 @@ class Bed:
 
     def _annotate_in_peace(self) -> subprocess.Popen[bytes]:
         """`streamer annotate` reads every text of the pool meanwhile: no brokers, no cache, no faults."""
-        folder = self.folder / "calm"
+        folder = self.folder / CALM
         lines = (json.dumps({"id": str(n), "text": text}) for n, text in enumerate(self.pool))
         (folder / "notes.jsonl").write_text("\n".join(lines) + "\n")
         at = Topics("localhost:9092", "none", 1)
@@ -133,7 +134,7 @@ class Bed:
         assert self._calm is not None
         if self._calm.wait(CALM_S):
             raise WorldError("`streamer annotate` failed on the texts that the rows are compared with")
-        lines = (self.folder / "calm" / "records.jsonl").read_bytes().splitlines()
+        lines = (self.folder / CALM / "records.jsonl").read_bytes().splitlines()
         return {text: shape(line) for text, line in zip(self.pool, lines, strict=True)}
 
     # --- stages ----------------------------------------------------------------------------------
@@ -155,6 +156,28 @@ class Bed:
         cluster = KafkaCluster(3, progress=self._progress)
         cluster.start()
         return self._node("trio", cluster, cluster)
+
+    def versions(self) -> Stage:
+        """A node on topics of its own, with the cache; `newer` comes beside it."""
+        return self._node("versions", self.kafka, None, redis=self.redis.url, cache_secret=self.secret)
+
+    def newer(self, stage: Stage) -> Node:
+        """Another node of that group, of another version of code and checkpoint."""
+        folder, name = self.folder / stage.name, f"{stage.name}-newer"
+        root = newer.make(folder / "code")
+        checkpoint = newer.checkpoint(SHIPPED_CHECKPOINT, folder / "checkpoint")
+        node = Node(
+            stage.at,
+            folder,
+            name,
+            str(self.folder / "tmp"),
+            root,
+            redis=self.redis.url,
+            cache_secret=self.secret,
+            checkpoint=str(checkpoint),
+        )
+        stage.processes.append(node)
+        return node
 
     def echoes(self, name: str, count: int, partitions: int = PARTITIONS, **more: str) -> Stage:
         """Workers with a stand-in for the pipeline, on topics of their own; only for this row."""
@@ -184,7 +207,7 @@ class Bed:
         at = topics(on.bootstrap, PARTITIONS, **configs)
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        node = Node(at, folder, name, temporary=str(self.folder / "tmp"), **more)
+        node = Node(at, folder, name, str(self.folder / "tmp"), ROOT, **more)
         stage = self._stages[name] = Stage(name, at, self._reader(at), [node], own)
         node.wait_until_ready()
         return stage
@@ -227,6 +250,20 @@ class Bed:
         for headers in list(stage.reader.seen.headers.values()):
             ours = [f"{key}: ".encode() + value for key, value in headers if key.startswith(OUR_HEADERS)]
             yield "a header", b"\n".join(ours)
+        yield from self._cached()
+
+    def left_over(self) -> Iterable[tuple[str, bytes]]:
+        """What all rows together left: every file of their stages, over or not, and the cache.
+
+        Not the texts themselves and what `streamer annotate` says of them: the rows are compared with that.
+        """
+        for folder in sorted(self.folder.iterdir()):
+            if folder.name != CALM:
+                yield from canaries.files(folder)
+        yield CALM, (self.folder / CALM / "log").read_bytes()
+        yield from self._cached()
+
+    def _cached(self) -> Iterable[tuple[str, bytes]]:
         if self.redis.pid is not None:
             with redis.Redis.from_url(self.redis.url) as client:
                 for key in client.scan_iter(count=1000):

@@ -13,7 +13,7 @@ from typing import Self
 
 import psutil
 
-from streamer.chaos.places import Topics
+from streamer.chaos.places import ROOT, Topics
 from streamer.chaos.waiting import NotInTime, wait_until
 from streamer.children import bound_to_us
 from streamer.errors import WorldError
@@ -103,11 +103,18 @@ class Node(Process):
     """`streamer run` with a metrics page on a port of its own choice."""
 
     def __init__(
-        self, at: Topics, folder: Path, name: str = "node", temporary: str = "", **more: str
+        self,
+        at: Topics,
+        folder: Path,
+        name: str = "node",
+        temporary: str = "",
+        root: Path = ROOT,
+        **more: str,
     ) -> None:
-        """`temporary`: where it and its children put temporary files."""
+        """`temporary`: where it and its children put temporary files. `root`: where its code is."""
         more = {"state_dir": str(folder / f"{name}-state"), "metrics_port": "0"} | more
-        environment = at.environment(**more) | ({"TMPDIR": temporary} if temporary else {})
+        environment = at.environment(**more) | {"PYTHONPATH": str(root)}
+        environment |= {"TMPDIR": temporary} if temporary else {}
         command = [sys.executable, "-m", "streamer", "run"]
         super().__init__(command, environment, folder / f"{name}.log")
 
@@ -146,14 +153,16 @@ class Node(Process):
         finally:
             connection.close()
 
-    def metric(self, name: str) -> float:
-        """The sum of a metric over its labels; 0 where it or the page is absent."""
+    def metric(self, name: str, label: str = "") -> float:
+        """The sum of a metric over its labels, or those with that one; 0 where it or the page is absent."""
+        lines = (own for own in self.series() if own.startswith((f"{name} ", f"{name}{{")) and label in own)
+        return sum(float(own.rsplit(" ", 1)[1]) for own in lines)
+
+    def series(self) -> list[str]:
+        """Every series with its value, as the page has it; none where the page is absent."""
         with suppress(OSError, HTTPException):
-            lines = self.get("/metrics")[1].splitlines()
-            return sum(
-                float(own.rsplit(" ", 1)[1]) for own in lines if own.startswith((f"{name} ", f"{name}{{"))
-            )
-        return 0.0
+            return [own for own in self.get("/metrics")[1].splitlines() if own and not own.startswith("#")]
+        return []
 
     def children(self) -> dict[str, int]:
         """Process ids of this node's engine and of one of its workers."""

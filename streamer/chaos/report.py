@@ -69,7 +69,7 @@ class Result:
 
 @dataclass
 class Report:
-    """A run: what was asked for, on what, and a result a row."""
+    """A run: what was asked for, on what, and a result a row. `left`: planted strings in all that it left."""
 
     command: str
     seed: int
@@ -77,16 +77,18 @@ class Report:
     version: str
     moment: str
     results: list[Result] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
-        """Every row that ran."""
-        return all(own.verdict != "does not hold" for own in self.results)
+        """Every row that ran, and nothing was left behind."""
+        return not self.left and all(own.verdict != "does not hold" for own in self.results)
 
     @property
     def summary(self) -> str:
         counts = {verdict: sum(own.verdict == verdict for own in self.results) for verdict in MARKS}
-        return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "no rows"
+        said = [f"{count} {verdict}" for verdict, count in counts.items() if count] or ["no rows"]
+        return ", ".join([*said, *(f"{where} after the whole run" for where in self.left)])
 
     @property
     def about(self) -> str:

@@ -12,6 +12,7 @@ from streamer.chaos import (
     rows_load,
     rows_notes,
     rows_topics,
+    rows_versions,
     rows_worker,
 )
 from streamer.chaos.bed import RECOVERY_S, STARVED
@@ -23,9 +24,9 @@ SHORT_S, LONG_S = 420.0, 3_600.0
 
 @dataclass(frozen=True)
 class Row:
-    """`run`: makes the fault, on real servers. Where there is none, `tests` show the row without a server, or
-    `why_not` says why it is not run. `long_only`: not in the short form. `stage`: what it runs
-    on. `recovers`: notes must flow again within `Plan.recovery_s` after a fault."""
+    """`run`: makes the fault, on real servers; where there is none, `tests` show the row without a server.
+    `long_only`: not in the short form. `stage`: what it runs on. `recovers`: notes must flow again within
+    `Plan.recovery_s` after a fault."""
 
     number: str
     what: str
@@ -33,7 +34,6 @@ class Row:
     run: Callable[[Trial], None] | None = None
     tests: tuple[str, ...] = ()
     long_only: bool = False
-    why_not: str = ""
     stage: str = "main"
     recovers: bool = False
 
@@ -99,8 +99,7 @@ ROWS = (
     Row("26", "checkpoint missing, truncated, changed, a pickle", "refuses to start",
         tests=("test_checkpoint.py",)),
     Row("27", "old worker, new worker and back, in mid-stream", "old readers read on; cache keys differ",
-        why_not="there is one version so far; that findings of another fingerprint are not seen: "
-                "tests/test_cache.py::test_other_fingerprints_and_secrets_see_nothing_and_an_old_secret_is_still_read"),
+        rows_versions.swapped, stage="versions"),
     Row("28", "a scraper that never finishes, and a quick one", "throughput changes by ≤ 2 %",
         rows_load.scraped, long_only=True),
     Row("29", "dead letters replayed after a mend, twice", "each id once; the second adds none",

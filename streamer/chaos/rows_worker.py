@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from streamer.chaos import notes
 from streamer.chaos.account import longest_pause
+from streamer.chaos.processes import Node
 from streamer.chaos.trial import BACKLOG, Trial
 from streamer.chaos.waiting import NotInTime
 
@@ -17,15 +18,26 @@ WORKER_END = re.compile(r"the worker \d+ ended with exit code (-?\d+);")
 BACK_S = 120.0
 """A process that died must be there again within."""
 DRAIN_S, FAIL_S, IDLE_S = 10.0, 5.0, 30.0
-TRIES, REFUSED_S = 3, 20.0
+TRIES, REFUSED_S, FEW = 3, 20.0, 100
 
 
 def killed(trial: Trial) -> None:
-    """Row 1: one worker of two at a time, SIGKILL, at random moments."""
-    trial.on(trial.bed.main())
-    plan = trial.bed.plan
+    """Row 1: one worker of two at a time, SIGKILL, at random moments; metrics grow no labels."""
+    node, plan = trial.on(trial.bed.main()).node, trial.bed.plan
+    trial.send(FEW)
+    trial.wait_for(FEW)
+    few = _series(node)
     count, kills = plan.times(plan.notes, 10 * plan.notes), plan.times(3, 10)
     killed_at_random(trial, "worker", count, kills, "ended with exit code -9")
+    many = _series(node)
+    trial.require(few == many, f"{len(few)} series of metrics after {FEW} notes, {len(many)} at the end")
+    trial.remarks.append(
+        f"{len(few)} series of metrics after {FEW} notes, {len(many)} after {len(trial.sent):,}"
+    )
+
+
+def _series(node: Node) -> set[str]:
+    return {own.rpartition(" ")[0] for own in node.series()}
 
 
 def told_to_stop(trial: Trial) -> None:

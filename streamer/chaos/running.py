@@ -53,6 +53,8 @@ def run(numbers: list[str], plan: Plan, folder: Path | None = None) -> int:
             console.print(
                 f"[{reports.COLOURS[own.verdict]}]{own.row:>3}[/] {escape(own.said)}", highlight=False
             )
+    for where in report.left:
+        console.print(f"[red]left by the whole run: {escape(where)}[/]", highlight=False)
     console.print(f"\n[bold]{report.summary}[/]; seed {plan.seed}")
     if folder is not None:
         report.write(folder)
@@ -62,16 +64,16 @@ def run(numbers: list[str], plan: Plan, folder: Path | None = None) -> int:
     return 0 if report.holds and not ended_early else 1
 
 
-def plan(notes: int | None, seed: int, *, long: bool) -> Plan:
-    """`notes` None: as many as the form has."""
-    return Plan(notes or (LONG_NOTES if long else SHORT_NOTES), seed, long)
+def plan(notes: int | None, seed: int, *, long: bool, minutes: float = 30.0) -> Plan:
+    """`notes` None: as many as the form has; `minutes` of the soak."""
+    return Plan(notes or (LONG_NOTES if long else SHORT_NOTES), seed, long, minutes * 60)
 
 
 def show_rows() -> None:
     """Every row, how it is run, and when it passes."""
     table = Table("#", "fault or input", "passes when", "with", box=None, pad_edge=False)
     for row in ROWS:
-        how = "servers" if row.run else "tests" if row.tests else "not run"
+        how = "servers" if row.run else "tests"
         table.add_row(row.number, row.what, row.condition, how + (", --long only" if row.long_only else ""))
     Console().print(table)
 
@@ -95,6 +97,10 @@ def run_rows(rows: Sequence[Row], plan: Plan, report: Report, tell: Tell) -> Non
                 bed.keep_only({later.stage for later in rows[number + 1 :]})
             else:
                 report.results.append(without_servers(row))
+        if bed is not None:
+            tell("looking for planted strings in all that the rows left")
+            bed.keep_only(())
+            report.left = list(dict.fromkeys(canaries.sweep(bed.left_over())))
 
 
 def run_row(row: Row, bed: Bed) -> Result:
@@ -151,10 +157,9 @@ def _result(row: Row, trial: Trial, seconds: float) -> Result:
 
 
 def without_servers(row: Row) -> Result:
-    """A row of unit tests, run where the tests are; or one that is not run, and why."""
+    """A row of unit tests, run where the tests are; or one that is not in the short form."""
     if not row.tests:
-        said = row.why_not or "only with --long"
-        return Result(row.number, row.what, "not run", said)
+        return Result(row.number, row.what, "not run", "only with --long")
     names = ", ".join(f"tests/{name}" for name in row.tests)
     files = [TESTS / name.partition("::")[0] for name in row.tests]
     if not all(file.is_file() for file in files):

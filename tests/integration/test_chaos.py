@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamer.chaos import running
+from streamer.chaos import canaries, running
 from streamer.chaos.bed import Bed, Plan
 from streamer.chaos.rows import ROWS, Row
 from streamer.embedded.progress import shown_download
@@ -35,3 +35,8 @@ def test_the_row_holds(row: Row, bed: Bed) -> None:
     result = running.run_row(row, bed)
     gc.collect()
     assert result.verdict == "holds", result.said
+
+
+def test_nothing_that_was_planted_is_left_by_all_of_them(bed: Bed) -> None:
+    bed.keep_only(())
+    assert not canaries.sweep(bed.left_over())
