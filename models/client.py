@@ -204,7 +204,7 @@ class EngineClient:
 
     def _listen(self, frames: list[bytes]) -> None:
         self._heard = time.monotonic()
-        self._hear(wire.to_worker.decode(frames[0]), frames[1:])
+        self._hear(wire.to_worker(frames[0]), frames[1:])
 
     def _hear(self, message: wire.ToWorker, arrays: Sequence[bytes]) -> None:
         match message:

@@ -20,7 +20,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import zmq
 
 from models import calibration, wire
@@ -181,8 +180,8 @@ class Server:
     def _hear(self, identity: bytes, frames: Sequence[bytes]) -> list[wire.ToWorker]:
         """One message from a worker; what to say to it at once."""
         try:
-            message = wire.to_engine.decode(frames[0])
-        except (msgspec.MsgspecError, IndexError):
+            message = wire.to_engine(frames[0])
+        except (wire.Malformed, IndexError):
             return [wire.Refused(0, "not a message of this protocol")]
         if isinstance(message, wire.Hello):
             return [self._welcome(identity, message)]

@@ -14,20 +14,22 @@ So is, a little later, what was Refused without being `final`: the engine had no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.answers import Answers
+from models.answers import STATUSES, Answers
 from models.explaining.questions import COLUMNS, Weighed
 from models.explanation import Method
 from models.precision import Precision
 from models.requests import Passage
 from models.types import Lane
 
+Message = TypeVar("Message")
 VERSION = 3
 PING_SECONDS = 0.25
 FORGET_SECONDS = 30.0
@@ -35,6 +37,8 @@ FORGET_SECONDS = 30.0
 dropped."""
 MOST_TOKENS = 1 << 27
 """In one request."""
+MOST_LABELS = 1 << 16
+"""Of all classes heads together."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
@@ -106,13 +110,30 @@ class Pong(msgspec.Struct, frozen=True, tag=True):
 
 ToEngine = Hello | Read | Explain | Cancel | Ping
 ToWorker = Welcome | Answered | Explained | Refused | Pong
-to_engine = msgspec.msgpack.Decoder(ToEngine)
-to_worker = msgspec.msgpack.Decoder(ToWorker)
+_to_engine: Callable[[bytes], ToEngine] = msgspec.msgpack.Decoder(ToEngine).decode
+_to_worker: Callable[[bytes], ToWorker] = msgspec.msgpack.Decoder(ToWorker).decode
 encode = msgspec.msgpack.Encoder().encode
 
 
 class Malformed(ValueError):
     """A message that does not hold what its header says; the text is our own sentence."""
+
+
+def to_engine(header: bytes) -> ToEngine:
+    """What a worker says. Raises `Malformed`."""
+    return _message(_to_engine, header)
+
+
+def to_worker(header: bytes) -> ToWorker:
+    """What the engine says. Raises `Malformed`."""
+    return _message(_to_worker, header)
+
+
+def _message(decode: Callable[[bytes], Message], header: bytes) -> Message:
+    try:
+        return decode(header)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Malformed("not a message of this protocol") from None
 
 
 def weight(passages: Sequence[Passage]) -> int:
@@ -161,21 +182,35 @@ def pack_answers(number: int, result: Answers) -> list[bytes]:
 
 
 def unpack_answers(header: Answered, frames: Sequence[bytes]) -> Answers:
-    confidence, status = _f4(frames[3]), _u1(frames[0])
-    classes = np.zeros((len(status), sum(header.labels)), np.float32)
-    if header.labels:
-        classes[status == 0] = _f4(frames[5]).reshape(-1, classes.shape[1])
+    """Raises `Malformed` for arrays that do not fit each other or the header."""
+    if len(frames) != 9:
+        raise Malformed("answers have nine arrays")
+    status, counts, pair_counts = _u1(frames[0]), _i4(frames[1]), _i4(frames[6])
+    spans, confidence, assertion, classes = _i4(frames[2]), _f4(frames[3]), _f4(frames[4]), _f4(frames[5])
+    pairs, pair_confidence = _i4(frames[7]), _f4(frames[8])
+    if not len(status) == len(counts) == len(pair_counts) or status.max(initial=0) >= len(STATUSES):
+        raise Malformed("what is said of the passages does not add up")
+    if min(counts.min(initial=0), pair_counts.min(initial=0), header.axes, *header.labels, 0) < 0:
+        raise Malformed("a number of something is below 0")
+    found, related, columns = int(counts.sum()), int(pair_counts.sum()), sum(header.labels)
+    rows = np.flatnonzero(status == 0)
+    wanted = found * 3, found, found * header.axes, len(rows) * columns, related * 3, related
+    arrays = spans, confidence, assertion, classes, pairs, pair_confidence
+    if columns > MOST_LABELS or wanted != tuple(map(len, arrays)):
+        raise Malformed("the answers are not as many as their header and counts say")
+    whole = np.zeros((len(status), columns), np.float32)
+    whole[rows] = classes.reshape(len(rows), columns)
     return Answers(
         status,
-        _i4(frames[1]),
-        _i4(frames[2]).reshape(-1, 3),
+        counts,
+        spans.reshape(-1, 3),
         confidence,
-        _f4(frames[4]).reshape(len(confidence), header.axes),
-        classes,
+        assertion.reshape(found, header.axes),
+        whole,
         header.labels,
-        _i4(frames[6]),
-        _i4(frames[7]).reshape(-1, 3),
-        _f4(frames[8]),
+        pair_counts,
+        pairs.reshape(-1, 3),
+        pair_confidence,
         header.queue_ms,
         header.inference_ms,
     )
@@ -207,6 +242,11 @@ def pack_weighed(number: int, weighed: Weighed) -> list[bytes]:
 
 
 def unpack_weighed(frames: Sequence[bytes]) -> Weighed:
+    """Raises `Malformed`."""
+    if len(frames) != 3 or len(frames[0]) != len(frames[1]):
+        raise Malformed(
+            "an explanation has three arrays, of which two are as long: scores, baselines, weights"
+        )
     scores, baselines = (np.frombuffer(_whole(frame, 8), "<f8") for frame in frames[:2])
     return Weighed(scores, baselines, _f4(frames[2]))
 

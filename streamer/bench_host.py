@@ -173,7 +173,7 @@ def _pack(tokens: Sequence[Tokens]) -> list[bytes]:
 
 
 def _unpack(frames: Sequence[bytes]) -> Answers:
-    header = wire.to_worker.decode(frames[0])
+    header = wire.to_worker(frames[0])
     assert isinstance(header, wire.Answered)
     return wire.unpack_answers(header, frames[1:])
 

@@ -59,7 +59,7 @@ class Stage:
         """The next message of a kind; others (pings, hellos) are passed over."""
         while True:
             identity, header, *_ = await asyncio.wait_for(self.socket.recv_multipart(), 30)
-            message = wire.to_engine.decode(header)
+            message = wire.to_engine(header)
             if isinstance(message, kind):
                 return identity, message
 
@@ -120,7 +120,7 @@ class Worker:
 
     async def hear(self) -> tuple[Any, list[bytes]]:
         header, *arrays = await asyncio.wait_for(self.socket.recv_multipart(), 30)
-        return wire.to_worker.decode(header), arrays
+        return wire.to_worker(header), arrays
 
     async def ask(self, message: wire.ToEngine | bytes, *arrays: bytes) -> Any:
         await self.say(message, *arrays)

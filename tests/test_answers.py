@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,11 +53,50 @@ def test_parts_join_in_any_order_of_passages(left: list[Answer], right: list[Ans
 @given(ANSWERS)
 def test_the_wire_changes_nothing(answers: list[Answer]) -> None:
     header, *arrays = wire.pack_answers(7, together(answers, 1.5, 2.5))
-    message = wire.to_worker.decode(header)
+    message = wire.to_worker(header)
     assert isinstance(message, wire.Answered)
     heard = wire.unpack_answers(message, arrays)
     assert equal(heard.answers, answers)
     assert (message.number, heard.queue_ms, heard.inference_ms) == (7, 1.5, 2.5)
+
+
+@given(ANSWERS, st.integers(0, 8), st.sampled_from(["shorter", "longer", "gone"]))
+def test_arrays_that_do_not_fit_each_other_are_malformed(answers: list[Answer], at: int, how: str) -> None:
+    header, *arrays = wire.pack_answers(7, together([*answers, answer(2, 0)], 1.5, 2.5))
+    message = wire.to_worker(header)
+    assert isinstance(message, wire.Answered)
+    if how == "gone":
+        arrays.pop(at)
+    elif how == "longer":
+        arrays[at] += bytes(4)
+    elif arrays[at]:
+        arrays[at] = arrays[at][:-1]
+    else:
+        return
+    with pytest.raises(wire.Malformed):
+        wire.unpack_answers(message, arrays)
+
+
+def test_counts_that_cannot_be_are_malformed() -> None:
+    header, *arrays = wire.pack_answers(7, together([answer(2, 0), answer(2, 1)]))
+    message = wire.to_worker(header)
+    assert isinstance(message, wire.Answered)
+    below = [arrays[0], np.array([5, -1], "<i4").tobytes(), *arrays[2:]]
+    unknown = [bytes([0, 9]), *arrays[1:]]
+    for wrong in (below, unknown):
+        with pytest.raises(wire.Malformed):
+            wire.unpack_answers(message, wrong)
+    with pytest.raises(wire.Malformed):
+        wire.unpack_answers(msgspec.structs.replace(message, labels=(1 << 40,)), arrays)
+    with pytest.raises(wire.Malformed):
+        wire.unpack_weighed([b"\0" * 8, b"\0" * 16, b""])
+
+
+@pytest.mark.parametrize("header", [b"", b"\xff", b"\x82\xa4type\xa4Ping\xa1x" + b"\x91" * 200_000 + b"\xc0"])
+def test_a_header_that_is_no_message_is_malformed_however_deep(header: bytes) -> None:
+    for read in (wire.to_engine, wire.to_worker):
+        with pytest.raises(wire.Malformed):
+            read(header)
 
 
 def test_faults_have_nothing_but_their_status() -> None:

@@ -71,6 +71,7 @@ async def test_what_is_wrong_is_refused_with_a_reason_and_the_engine_lives_on(
             b"",
             b"\xff\xfe",
             b"\x81",
+            b"\x82\xa4type\xa4Ping\xa1x" + b"\x91" * 200_000,
             os.urandom(64),
             wire.encode({"type": "Read", "number": "x"}),
         ):
