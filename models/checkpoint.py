@@ -155,7 +155,7 @@ def open_checkpoint(path: str | Path | None = None) -> Checkpoint:
 
 def _open_ours(folder: Path) -> Checkpoint:
     manifest = read_manifest(folder)
-    tokenizer = huggingface.load_tokenizer(folder)
+    tokenizer = huggingface.load_tokenizer(folder, manifest.encoder.vocab_size)
     return Checkpoint(
         folder=folder,
         layout="streamer",
@@ -177,12 +177,7 @@ def _open_ours(folder: Path) -> Checkpoint:
 
 def _open_huggingface(folder: Path) -> Checkpoint:
     layout = huggingface.read_config(folder)
-    tokenizer = huggingface.load_tokenizer(folder)
-    if tokenizer.get_vocab_size() > layout.encoder.vocab_size:
-        raise CheckpointError(
-            f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} pieces, the weights "
-            f"{layout.encoder.vocab_size}: they do not belong together"
-        )
+    tokenizer = huggingface.load_tokenizer(folder, layout.encoder.vocab_size)
     hashes = {p.name: sha256_of(p) for p in (*layout.weights, *layout.small_files)}
     digest = hashlib.sha256(msgspec.json.encode(hashes, order="sorted")).hexdigest()
     return Checkpoint(

@@ -8,6 +8,13 @@ Exception
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What is raised of a JSON or text file that is not what it should be."""
+
 
 class CheckpointError(Exception):
     """A checkpoint is missing, damaged, or of a kind that cannot be used so."""
@@ -19,3 +26,8 @@ class EngineError(Exception):
 
 class RequestRefused(EngineError):
     """The engine refused one request, e.g. for a wrong shape or another protocol version."""
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """What a `CheckpointError` says of one of `UNREADABLE`: one line, whatever the file quotes."""
+    return f"{path}: {' '.join(str(error).split())}; fetch the checkpoint again"

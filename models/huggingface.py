@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from models.errors import CheckpointError
-from models.shape import EncoderConfig
+from models.errors import UNREADABLE, CheckpointError, unreadable
+from models.shape import EncoderConfig, FileName, Name
 
 WEIGHTS = (
     "model.safetensors",
@@ -36,6 +36,16 @@ class Layout:
     heads: tuple[Mapping[str, Any], ...]
     weights: tuple[Path, ...]
     small_files: tuple[Path, ...]
+
+
+class _Said(msgspec.Struct):
+    """What `config.json` says of a head."""
+
+    architectures: list[str] | None = None
+    id2label: dict[str, Name] | None = None
+    num_labels: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)] = 2
+    problem_type: str | None = None
+    task: Name | None = None
 
 
 def download(name: str) -> Path:
@@ -64,16 +74,19 @@ def read_config(folder: Path) -> Layout:
         if config.get(key, fine) != fine:
             raise CheckpointError(f"{folder}: {key} is {config[key]!r}; only {fine!r} can be read")
     try:
-        encoder = msgspec.convert(config, EncoderConfig)
+        encoder, said = msgspec.convert(config, EncoderConfig), msgspec.convert(config, _Said)
     except msgspec.ValidationError as error:
-        raise CheckpointError(f"{folder / 'config.json'}: {error}") from None
+        raise CheckpointError(unreadable(folder / "config.json", error)) from None
     weights = _weight_files(folder)
     small = tuple(folder / name for name in SMALL if (folder / name).is_file())
-    return Layout(folder.resolve().name, encoder, _heads(config, folder), weights, small)
+    return Layout(folder.resolve().name, encoder, _heads(said, folder), weights, small)
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """From `tokenizer.json`, else built from `vocab.txt` as BERT's own; neither truncates nor pads."""
+def load_tokenizer(folder: Path, pieces: int) -> Tokenizer:
+    """From `tokenizer.json`, else built from `vocab.txt` as BERT's own; neither truncates nor pads.
+
+    `pieces`: how many the weights know. Raises `CheckpointError`.
+    """
     config = (
         read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
     )
@@ -90,6 +103,10 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         tokenizer = _from_vocabulary(folder / "vocab.txt", config)
     else:
         raise CheckpointError(f"{folder}: neither tokenizer.json nor vocab.txt")
+    if (most := 1 + max(tokenizer.get_vocab().values(), default=0)) > pieces:
+        raise CheckpointError(
+            f"{folder}: the tokenizer has {most} pieces, the weights {pieces}: they do not belong together"
+        )
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -113,12 +130,15 @@ def split_label(label: str) -> tuple[str, str | None]:
 def read_json(path: Path) -> dict[str, Any]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: {error}; fetch the checkpoint again") from None
+    except UNREADABLE as error:
+        raise CheckpointError(unreadable(path, error)) from None
 
 
 def _from_vocabulary(path: Path, config: Mapping[str, Any]) -> Tokenizer:
-    pieces = path.read_text(encoding="utf-8").split("\n")
+    try:
+        pieces = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(unreadable(path, error)) from None
     if pieces and not pieces[-1]:
         pieces.pop()
     vocab = {piece.rstrip("\r"): number for number, piece in enumerate(pieces)}
@@ -135,10 +155,11 @@ def _from_vocabulary(path: Path, config: Mapping[str, Any]) -> Tokenizer:
 
 
 def _normalizer(config: Mapping[str, Any], *, lowercase: bool) -> normalizers.BertNormalizer:
+    accents = config.get("strip_accents")
     return normalizers.BertNormalizer(
         clean_text=True,
         handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),
-        strip_accents=config.get("strip_accents"),
+        strip_accents=accents if isinstance(accents, bool) else None,
         lowercase=lowercase,
     )
 
@@ -149,17 +170,20 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
         raise CheckpointError(f"{folder}: no weights (looked for {', '.join(WEIGHTS)})")
     if found.suffix != ".json":
         return (found,)
-    shards = read_json(found).get("weight_map", {})
-    files = tuple(folder / Path(str(name)).name for name in sorted(set(shards.values())))
+    try:
+        shards = msgspec.convert(read_json(found).get("weight_map", {}), dict[str, FileName])
+    except msgspec.ValidationError as error:
+        raise CheckpointError(unreadable(found, error)) from None
+    files = tuple(folder / name for name in sorted(set(shards.values())))
     missing = next((path for path in files if not path.is_file()), None)
     if missing or not files:
         raise CheckpointError(f"{missing or found}: a part of the weights is missing")
     return files
 
 
-def _heads(config: Mapping[str, Any], folder: Path) -> tuple[Mapping[str, Any], ...]:
-    architecture = (config.get("architectures") or ["BertModel"])[0]
-    given = config.get("id2label") or {str(i): f"LABEL_{i}" for i in range(int(config.get("num_labels", 2)))}
+def _heads(said: _Said, folder: Path) -> tuple[Mapping[str, Any], ...]:
+    architecture = (said.architectures or ["BertModel"])[0]
+    given = said.id2label or {str(i): f"LABEL_{i}" for i in range(said.num_labels)}
     labels = [given[str(i)] for i in range(len(given)) if str(i) in given]
     if len(labels) != len(given):
         raise CheckpointError(f"{folder / 'config.json'}: id2label does not count from 0")
@@ -168,10 +192,15 @@ def _heads(config: Mapping[str, Any], folder: Path) -> tuple[Mapping[str, Any], 
         categories = list(dict.fromkeys(names))
         return ({"name": "tokens", "kind": "token_classes", "labels": labels, "categories": categories},)
     if architecture == "BertForSequenceClassification":
-        problem = config.get("problem_type")
-        if problem == "regression":
+        if said.problem_type == "regression":
             raise CheckpointError(f"{folder}: a regression head has no labels to report")
-        independent = problem == "multi_label_classification" or len(labels) == 1
-        task = str(config.get("task", "classification"))
-        return ({"name": task, "kind": "sequence_classes", "labels": labels, "independent": independent},)
+        independent = said.problem_type == "multi_label_classification" or len(labels) == 1
+        return (
+            {
+                "name": said.task or "classification",
+                "kind": "sequence_classes",
+                "labels": labels,
+                "independent": independent,
+            },
+        )
     return ()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from models.errors import CheckpointError
-from models.shape import EncoderConfig
+from models.errors import UNREADABLE, CheckpointError, unreadable
+from models.shape import EncoderConfig, FileName, Name
 
 MANIFEST = "manifest.json"
 ACCEPTED = "-accepted.json"
@@ -64,20 +65,62 @@ TRUNK_CODE = ("blocks*.py", "cuda*.py", "encoder*.py", "int8*.py", "kernels*.py"
 """How the trunk computes: a measured loss of precision holds for this code alone."""
 
 
+Hash = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Curve = tuple[float, float]
+NEEDED = {
+    "entities": ("categories",),
+    "token_classes": ("labels", "categories"),
+    "text_classes": ("labels", "independent"),
+    "sequence_classes": ("labels", "independent"),
+    "relations": ("relations",),
+    "embedding": ("size",),
+}
+"""What an entry of `heads` must say, by its kind, for an answer to have a name."""
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entry of `heads` is held to; more is allowed, and the kinds of heads read more of it."""
+
+    name: Name
+    kind: str
+    layer: Name = "entities"
+    categories: tuple[Name, ...] = ()
+    silent: tuple[str, ...] = ()
+    dependent: tuple[str, ...] = ()
+    labels: tuple[Name, ...] = ()
+    independent: bool = False
+    relations: tuple[tuple[Name, tuple[str, ...], tuple[str, ...]], ...] = ()
+    affirmed: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
+    size: Annotated[int, Meta(ge=0, le=1 << 16)] = 0
+    calibration: Curve | dict[str, Curve] = (1.0, 0.0)
+    least: dict[str, Annotated[float, Meta(ge=0, le=1)]] = {}
+    pieces: tuple[Annotated[int, Meta(ge=0, lt=1 << 31)], ...] = ()
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What `manifest.json` must say; more is allowed (sources, figures, …)."""
 
     format: Literal["streamer-checkpoint"]
     format_version: int
-    name: str
-    version: str
+    name: Name
+    version: Name
     encoder: EncoderConfig
     window: int
     overlap: int
     heads: tuple[dict[str, Any], ...]
-    files: dict[str, str]
-    sha256: str
+    files: dict[FileName, Hash]
+    sha256: Hash
     precisions: dict[str, dict[str, Any]] = {}
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < self.window - 2 < self.encoder.max_position_embeddings - 1:
+            raise ValueError("window and overlap do not fit each other or the encoder's positions")
+        for head in self.heads:
+            msgspec.convert(head, Head)
+            missing = [name for name in NEEDED.get(head["kind"], ()) if name not in head]
+            if missing:
+                raise ValueError(f"a head of kind {head['kind']} does not say its {missing[0]}")
 
 
 def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -96,14 +139,14 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
         _verify(MANIFEST, folder, manifest.sha256, _own_hash(msgspec.json.decode(raw)))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{folder / MANIFEST}: {error}; fetch the checkpoint again") from None
+    except UNREADABLE as error:
+        raise CheckpointError(unreadable(folder / MANIFEST, error)) from None
     if manifest.format_version > FORMAT_VERSION:
         raise CheckpointError(
             f"{folder}: format {manifest.format_version} is newer than this program; update it"
         )
     for name, expected in manifest.files.items():
-        path = folder / Path(name).name
+        path = folder / name
         if not path.is_file():
             raise CheckpointError(
                 f"{path} is missing (expected SHA-256 {expected}); fetch the checkpoint again"

@@ -165,6 +165,33 @@ def test_a_changed_manifest_is_refused(tmp_path: Path) -> None:
     assert "manifest.json" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"heads": [{}]}, "name"),
+        ({"heads": [{"name": "a", "kind": "entities"}]}, "kind entities does not say its categories"),
+        ({"heads": [{"name": "a", "kind": "text_classes", "labels": [1], "independent": True}]}, "labels"),
+        ({"window": 2, "overlap": 0}, "window and overlap"),
+        ({"overlap": 32}, "window and overlap"),
+        ({"name": "two\nlines"}, "name"),
+        ({"files": {"../elsewhere": "0" * 64}}, "files"),
+        ({"files": {"a" * 300: "0" * 64}}, "files"),
+    ],
+)
+def test_a_manifest_that_says_what_cannot_be_is_refused(
+    tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    path = streamer_folder(tmp_path) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert said in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "config.json"])
+def test_json_nested_without_end_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b'{"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    assert name in refusal(tmp_path)
+
+
 def test_a_newer_format_asks_for_an_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.manifest.FORMAT_VERSION", 2)
     streamer_folder(tmp_path / "new")
@@ -203,6 +230,11 @@ def test_a_bare_base_opens_but_cannot_annotate(tmp_path: Path) -> None:
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"vocab_size": 10}, "do not belong together"),
         ({"hidden_size": "wide"}, "hidden_size"),
+        ({"num_attention_heads": 5}, "no multiple of num_attention_heads"),
+        ({"vocab_size": -1}, "vocab_size"),
+        ({"architectures": 1}, "architectures"),
+        ({"id2label": ["O"]}, "id2label"),
+        ({"num_labels": 10**9}, "num_labels"),
     ],
 )
 def test_what_is_no_bert_of_our_kind_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
@@ -225,6 +257,22 @@ def test_missing_parts_of_a_hugging_face_folder_are_named(tmp_path: Path) -> Non
     assert "neither tokenizer.json nor vocab.txt" in refusal(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
     assert "cannot be read" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("said", ['{"weight_map": [1]}', '{"weight_map": {"a": "%s"}}' % ("x" * 300)])
+def test_an_index_of_weights_that_names_no_files_is_refused(tmp_path: Path, said: str) -> None:
+    huggingface_folder(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "model.safetensors.index.json").write_text(said)
+    assert "index.json: Expected" in refusal(tmp_path)
+
+
+def test_a_vocabulary_that_is_no_text_is_refused_and_accents_are_kept_or_not(tmp_path: Path) -> None:
+    huggingface_folder(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"strip_accents": "perhaps"}')
+    assert open_checkpoint(tmp_path).layout == "huggingface"
+    (tmp_path / "vocab.txt").write_bytes(b"\xff\n")
+    assert "vocab.txt" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("cased", [True, False])
