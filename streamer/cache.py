@@ -30,6 +30,7 @@ from models.types import Findings
 from streamer.breaker import Breaker
 from streamer.errors import SettingError
 from streamer.sealing import Sealer
+from streamer.settings import NO_REDIS
 
 _Found = list[Findings | None]
 Fault = Literal["timeout", "connection", "server", "value"]
@@ -297,7 +298,5 @@ def connector(url: str, timeout: float) -> Callable[[float], redis.Redis]:
     try:
         redis.Redis.from_url(url, **(options | {"single_connection_client": False})).close()
     except ValueError:
-        raise SettingError(
-            "redis is not an address of the form redis://host:port/0 or rediss://host:port/0"
-        ) from None
+        raise SettingError(NO_REDIS) from None
     return lambda patience: redis.Redis.from_url(url, socket_connect_timeout=patience, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +22,8 @@ from streamer.errors import SettingError
 SETTINGS_FILE = "streamer.toml"
 PREFIX = "STREAMER_"
 SHIPPED_CHECKPOINT = Path(__file__).parent.parent / "models" / "checkpoints" / "clinical-mini"
+NO_REDIS = "redis is not an address of the form redis://host:port/0 or rediss://host:port/0"
+LONGEST_SHOWN = 120
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -132,8 +133,12 @@ def load(**overrides: Any) -> Settings:
         settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         raise SettingError(_one_line(error)) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingError(f"{SETTINGS_FILE} is not valid TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # tomllib's: no UTF-8, a number too long, nested too deep
+        raise SettingError(f"{SETTINGS_FILE} is not valid TOML: {_plainly(str(error))}") from None
+    except OSError as error:
+        raise SettingError(
+            f"{SETTINGS_FILE} cannot be read ({error.strerror}): mend its permissions"
+        ) from None
     _refuse_plaintext(settings)
     return settings
 
@@ -189,11 +194,21 @@ def _one_line(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_context=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"{name} in {SETTINGS_FILE} is not a setting{_nearest(name, set(Settings.model_fields))}"
+        known = set(Settings.model_fields)
+        return f"{_plainly(name)} in {SETTINGS_FILE} is not a setting{_nearest(name, known)}"
     return f"setting {name} (environment {PREFIX}{name.upper()} or {SETTINGS_FILE}): {first['msg']}"
 
 
+def _plainly(said: str) -> str:
+    """What a file says, on one line of a length that a person reads."""
+    return "".join(character if character.isprintable() else "?" for character in said[:LONGEST_SHOWN])
+
+
 def _refuse_plaintext(settings: Settings) -> None:
+    try:
+        url = urlsplit(settings.redis_url or "rediss://localhost")
+    except ValueError:
+        raise SettingError(NO_REDIS) from None
     if settings.insecure:
         return
     hosts = [part.strip().rsplit(":", 1)[0].strip("[]") for part in settings.bootstrap.split(",")]
@@ -202,7 +217,6 @@ def _refuse_plaintext(settings: Settings) -> None:
             "bootstrap names a host beyond this machine and Kafka would be plaintext: "
             "set STREAMER_SECURITY_PROTOCOL=SSL or SASL_SSL, or pass --insecure"
         )
-    url = urlsplit(settings.redis_url or "rediss://localhost")
     if url.scheme != "rediss" and url.hostname not in LOOPBACK and url.scheme != "unix":
         raise SettingError(
             "redis names a host beyond this machine and would be plaintext: use rediss://, or pass --insecure"

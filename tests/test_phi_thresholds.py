@@ -58,6 +58,14 @@ def test_a_bad_file_is_named_in_one_line(tmp_path: Path, name: str, text: str, w
     assert isinstance(caught.value, CheckpointError)
 
 
+@pytest.mark.parametrize(("name", "text"), [("a.toml", "NAME = " + "[" * 100_000), ("a.json", "[" * 100_000)])
+def test_a_file_nested_without_end_is_named(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ThresholdsError, match=name):
+        read_thresholds(path)
+
+
 def test_bytes_that_are_no_text_and_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b"\xff\xfe")
     for path in (tmp_path / "a.toml", tmp_path / "none.toml"):

@@ -38,6 +38,40 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         settings.load()
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe", "streamer.toml is not valid TOML"),
+        (b"workers = " + b"[" * 100_000, "streamer.toml is not valid TOML"),
+        (b"workers = " + b"9" * 5000, "streamer.toml is not valid TOML"),
+        (b'"two\\nlines" = 1', "two?lines in streamer.toml is not a setting"),
+        (b'redis = "redis://user:hunter2@[::1"', "redis is not an address"),
+        (b'insecure = true\nredis = "redis://user:hunter2@[::1"', "redis is not an address"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_whatever_the_file_holds_is_refused_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "streamer.toml").write_bytes(content)
+    with pytest.raises(SettingError) as caught:
+        settings.load()
+    assert said in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "streamer.toml").write_text("workers = 3\n")
+    monkeypatch.setattr(Path, "open", refuses)
+    with pytest.raises(SettingError, match=r"streamer\.toml cannot be read \(Permission denied\)"):
+        settings.load()
+
+
 def test_a_wrong_value_is_named_but_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMER_WORKERS", "hunter2")
     with pytest.raises(SettingError) as caught:

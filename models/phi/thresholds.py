@@ -48,7 +48,7 @@ def _table(path: Path) -> dict[str, Any]:
         table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise ThresholdsError(f"{path}: cannot be read ({error.strerror}); name a readable file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         message = " ".join(str(error).split())
         raise ThresholdsError(f"{path}: is no {kind} ({message}); write lines like NAME = 0.3") from None
