@@ -18,6 +18,7 @@ from rich.table import Table
 from streamer.dead_letters import DeadLetter, remedy
 from streamer.errors import REASONS
 from streamer.returns import Outcome
+from streamer.topics import LAST_MOMENT
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 MOST = 20
@@ -51,8 +52,8 @@ def listed(letter: DeadLetter, sent_back: bool) -> Listed:
 
 
 def when(milliseconds: int) -> str:
-    """A moment in UTC, to the second."""
-    if milliseconds < 0:
+    """A moment in UTC, to the second; `UNKNOWN` for one beyond the calendar."""
+    if not 0 <= milliseconds < LAST_MOMENT:
         return UNKNOWN
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

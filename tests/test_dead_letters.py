@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer import topics
+from streamer import dead_letter_view, topics
 from streamer.dead_letters import (
     ADDED,
     ATTEMPTS_HEADER,
@@ -191,3 +191,10 @@ def test_wrong_choices_are_refused() -> None:
     assert chosen(["fhir-version"], places=["dlt/3/7"]) == Choice(
         frozenset({"fhir-version"}), frozenset({Place("dlt", 3, 7)})
     )
+
+
+@pytest.mark.parametrize("at", [-(2**63), -1, 253_402_300_800_000, 2**63 - 1])
+def test_a_time_beyond_the_calendar_is_unknown(at: int) -> None:
+    found = dead_letter_view.listed(letter(incoming(), at=at), sent_back=False)
+    assert dead_letter_view.summary("dlt", [found], 0)["places"][0]["at"] == "unknown"
+    assert dead_letter_view.when(253_402_300_799_999) == "9999-12-31T23:59:59Z"
