@@ -10,7 +10,7 @@ ARGS ?=
 PIP_AUDIT := 2.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types floors unit integration sbom audit clean
+.PHONY: help setup demo test check format lint types floors unit integration fuzz sbom audit clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,14 @@ unit: setup ## tests that need no server
 
 integration: setup ## tests on the real servers
 	$(BIN)/pytest tests/integration -n 2 --dist loadfile
+
+# Another time for all targets together: make fuzz MINUTES=1. Only some of them: make fuzz ARGS="decode wire"
+MINUTES ?= 10
+SECONDS ?= $(shell expr $(MINUTES) \* 60)
+
+fuzz: setup ## ten minutes of inputs that nobody thought of (Linux on x86-64): make fuzz MINUTES=60
+	@$(UV) sync --quiet --frozen --all-extras --group dev --group fuzz --inexact
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) $(ARGS)
 
 sbom: setup ## build/sbom.json: every locked dependency, as CycloneDX 1.5
 	@mkdir -p build
