@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streamer import formats
-from streamer.chaos import canaries, running
+from streamer.chaos import canaries, rows_worker, running
 from streamer.chaos.account import Sent
 from streamer.chaos.bed import Bed, Plan, Stage
 from streamer.chaos.notes import loads, texts
@@ -21,7 +22,7 @@ from streamer.chaos.rows import ROWS, Row, chosen
 from streamer.chaos.rows_brokers import java_hash
 from streamer.chaos.rows_load import slope
 from streamer.chaos.rows_notes import MALFORMED
-from streamer.chaos.trial import Trial
+from streamer.chaos.trial import BACKLOG, Trial
 from streamer.chaos.waiting import NotInTime, wait_until
 from streamer.cli import app
 from streamer.errors import NoteError, SettingError, WorldError
@@ -98,6 +99,44 @@ def test_the_same_seed_strikes_at_the_same_moments() -> None:
     first, again, other = [trial.shares(5) for trial in trials]
     assert first == again == sorted(first)
     assert first != other
+
+
+class Flow(Trial):
+    """A row whose notes come out as soon as they are waited for, or `early`: all at once."""
+
+    def __init__(self, early: Sequence[bool] = ()) -> None:
+        bed = SimpleNamespace(plan=Plan(notes=5_000), forget=list)
+        super().__init__(cast(Bed, bed), "01", 60.0)
+        self.out = self.most = 0
+        self.early = list(early)
+
+    @property
+    def seen(self) -> int:
+        return self.out
+
+    def send(self, count: int) -> None:
+        self.sent += [cast(Sent, None)] * count
+        self.most = max(self.most, len(self.sent) - self.out)
+
+    def wait_for(self, count: float) -> None:
+        over = bool(self.early) and self.early.pop(0)
+        self.out = max(self.out, len(self.sent) if over else int(count))
+
+
+def test_a_stream_keeps_few_notes_waiting() -> None:
+    flow = Flow()
+    flow.stream(1_000)
+    flow.stream(900)
+    assert (len(flow.sent), flow.most) == (1_000, BACKLOG)
+
+
+def test_a_fault_strikes_while_notes_are_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_worker, "aim", lambda trial, half: 7)
+    flow = Flow(early=[True])  # the first try comes too late
+    assert rows_worker.in_midstream(flow, "worker", 0.25) == 7
+    assert (len(flow.sent), flow.out) == (2 * BACKLOG, BACKLOG + BACKLOG // 4)
+    with pytest.raises(NotInTime, match="over before"):
+        rows_worker.in_midstream(Flow(early=[True] * 9), "worker", 0.25)
 
 
 @pytest.mark.parametrize(
