@@ -14,28 +14,28 @@ import argparse
 import re
 import subprocess
 import sys
+import time
+import traceback
 from pathlib import Path
 
 from streamer import samples
-from tests.fuzz.targets import FAILURES, TARGETS, kept
+from tests.fuzz.targets import FAILURES, TARGETS, Target, kept
 
 BUILD = Path("build") / "fuzz"
 OF_NOTES = ("decode", "passages", "assemble", "time", "records")
 """Targets that notes are inputs for."""
 NOTES, LONGEST = 40, 4096
-SLOW = {"passages": 1, "assemble": 4, "decode": 3, "records": 2}
-"""Shares of the time; 1 for those that are not named."""
+SHARES = {"decode": 3, "passages": 3, "assemble": 5}
+"""Of the time; 1 for those that are not named."""
 SMALLER_SECONDS = 30
 HANGS_SECONDS = 60
-BROKEN = 77
-"""libFuzzer's exit code for an exception; another one than 0 is a crash of the process."""
 _DONE = re.compile(r"^Done (\d+) runs in (\d+) second", re.MULTILINE)
 _COVERED = re.compile(r"\bft: (\d+) corp: (\d+)")
 
 
 def main() -> int:
     asked = _arguments()
-    shares = {name: SLOW.get(name, 1) for name in asked.targets or TARGETS}
+    shares = {name: SHARES.get(name, 1) for name in asked.targets or TARGETS}
     broken = 0
     for name, share in shares.items():
         seconds = max(1, round(asked.seconds * share / sum(shares.values())))
@@ -87,7 +87,12 @@ def _plant(name: str, corpus: Path) -> None:
 
 def _child(name: str, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.fuzz.child", name]
-    fixed = [f"-max_len={LONGEST}", f"-timeout={HANGS_SECONDS}", "-rss_limit_mb=4096", "-print_final_stats=1"]
+    fixed = [
+        f"-max_len={LONGEST}",
+        f"-timeout={HANGS_SECONDS}",
+        f"-report_slow_units={HANGS_SECONDS}",
+        "-rss_limit_mb=4096",
+    ]
     return subprocess.run(
         [*command, *fixed, *options], capture_output=True, text=True, errors="replace", check=False
     )
@@ -95,19 +100,40 @@ def _child(name: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 def _keep(name: str, find: Path) -> Path:
     """Made smaller, as far as it goes in the time, and laid beside the others."""
-    small = find.with_suffix(".small")
-    _child(
-        name,
-        "-minimize_crash=1",
-        f"-max_total_time={SMALLER_SECONDS}",
-        f"-exact_artifact_path={small}",
-        str(find),
-    )
-    best = small if small.exists() else find
-    kept_at = FAILURES / name / find.name
-    kept_at.parent.mkdir(parents=True, exist_ok=True)
-    kept_at.write_bytes(best.read_bytes())
-    return kept_at
+    at = FAILURES / name / find.name
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.write_bytes(find.read_bytes())  # before it is tried: it may be one that ends the process
+    if find.name.startswith("crash-"):
+        at.write_bytes(smaller(TARGETS[name], find.read_bytes(), SMALLER_SECONDS))
+    return at
+
+
+def smaller(target: Target, data: bytes, seconds: float) -> bytes:
+    """What is left when whatever can go without another outcome is gone: halves first, single bytes at last.
+
+    After Zeller and Hildebrandt 2002, "Simplifying and isolating failure-inducing input".
+    """
+    wanted, until = _broken_by(target, data), time.monotonic() + seconds
+    size = len(data) // 2 if wanted else 0
+    while size:
+        at = 0
+        while at < len(data) and time.monotonic() < until:
+            without = data[:at] + data[at + size :]
+            if _broken_by(target, without) == wanted:
+                data = without
+            else:
+                at += size
+        size //= 2
+    return data
+
+
+def _broken_by(target: Target, data: bytes) -> tuple[str, int] | None:
+    """Exception and line; None: no promise was broken."""
+    try:
+        target(data)
+    except Exception as error:
+        return type(error).__name__, traceback.extract_tb(error.__traceback__)[-1].lineno or 0
+    return None
 
 
 def _said(output: str) -> str:
