@@ -7,6 +7,7 @@ only the template is shown, with numbers and the classes of errors filled in.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from types import TracebackType
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 OURS = ("streamer", "models")
 FAUSTS = "streamer.intake"
 """Subclasses of Faust's own classes: Faust writes its messages in their name."""
-QUIET = (FAUSTS, "faust", "mode", "aiokafka", "kafka", "asyncio", "urllib3")
+ASYNCIOS = "asyncio"
+"""Its messages come filled in: what broke, and then all about it, errors and arguments of calls included."""
+QUIET = (FAUSTS, "faust", "mode", "aiokafka", "kafka", ASYNCIOS, "urllib3")
 
 
 def configure() -> None:
@@ -44,6 +47,8 @@ class Formatter(logging.Formatter):
         error = record.exc_info[1] if record.exc_info else None
         if record.name.split(".")[0] not in OURS or record.name == FAUSTS:
             shown.msg, shown.args = _template(record.msg, record.args), None
+        if record.name == ASYNCIOS:
+            shown.msg = re.split(r"[\n(<]", str(shown.msg), maxsplit=1)[0].rstrip()
         if error is not None:
             shown.msg, shown.args = f"{shown.getMessage()} [{place(error)}]", None
         shown.exc_info = shown.exc_text = shown.stack_info = None

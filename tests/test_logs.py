@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -52,6 +53,29 @@ def test_an_error_is_its_class_and_place() -> None:
     assert "it ends [ValueError at " in shown
     assert f"{__file__}:" in shown
     assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"message": "Future exception was never retrieved"}, "Future exception was never retrieved"),
+        ({"message": f"Exception in callback read({CANARY!r})"}, "Exception in callback read"),
+        (
+            {"message": f"Task was destroyed but it is pending!\n{CANARY}"},
+            "Task was destroyed but it is pending!",
+        ),
+    ],
+)
+async def test_what_asyncio_says_of_an_error_is_where_alone(
+    about: dict[str, object], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = raised()
+    asyncio.get_running_loop().default_exception_handler({**about, "exception": error, "future": error})
+    (record,) = caplog.records
+    shown = logs.Formatter("%(message)s").format(record)
+    assert shown.startswith(f"{said} [ValueError at ")
+    assert CANARY not in shown
+    assert "\n" not in shown
 
 
 def test_our_own_sentences_are_shown_as_they_are() -> None:
