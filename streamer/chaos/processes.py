@@ -108,7 +108,7 @@ class Node(Process):
         folder: Path,
         name: str = "node",
         temporary: str = "",
-        root: Path = ROOT,
+        root: str | Path = ROOT,
         **more: str,
     ) -> None:
         """`temporary`: where it and its children put temporary files. `root`: where its code is."""
