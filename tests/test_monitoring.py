@@ -16,6 +16,7 @@ from models.types import LANES
 from monitoring import dashboard as generator
 from streamer import metrics, settings
 from streamer.errors import REASONS
+from tests.integration.prometheus import shortened
 from tests.monitored import (
     MONITORING,
     Expression,
@@ -185,6 +186,14 @@ def test_a_threshold_can_be_taken_off_an_alert() -> None:
     assert without_threshold('sum(rate(a{b!="c"}[5m])) / d > 0.01\nand on (e) f == 0') == (
         'sum(rate(a{b!="c"}[5m])) / d\nand on (e) f'
     )
+
+
+def test_rules_that_are_run_faster_differ_in_their_times_alone() -> None:
+    text = (MONITORING / "alerts.yml").read_text()
+    fast = shortened(text, 60)
+    assert len(re.findall(r"\d+ms\b", fast)) == len(re.findall(r"(?:for: |\[)\d", text))
+    assert "for: 60000ms" in fast  # an hour
+    assert re.sub(r"\d+ms", "", fast) == re.sub(r"(for: |\[)\d+[smh]\b", r"\1", text)
 
 
 # --- what Prometheus says ------------------------------------------------------------------------

@@ -1,8 +1,9 @@
-"""The real Prometheus, with our scrape file and our alerts, looking at a node every second."""
+"""The real Prometheus, with our scrape file and our alerts, looking at nodes every second or oftener."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -19,21 +20,40 @@ from streamer.ports import HOST, Port
 from tests.monitored import MONITORING
 
 BINARY = shutil.which("prometheus")
+MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
 class Prometheus:
-    """`target`: host:port of a metrics page."""
+    """`faster`: by this factor all `for:` and all windows of the alerts are shorter than they ship.
 
-    def __init__(self, folder: Path, target: str, job: str = "streamer-node") -> None:
+    Thresholds are not: an alert for a note that waits a minute fires after a minute.
+    """
+
+    def __init__(self, folder: Path, faster: int = 1) -> None:
         self._folder = folder
         self._port = Port()
         self._address = f"{HOST}:{self._port.number}"
         config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
-        config["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "1s")
-        config["rule_files"] = [str(MONITORING / file) for file in config["rule_files"]]
-        config["scrape_configs"] = [{"job_name": job, "static_configs": [{"targets": [target]}]}]
+        every = "1s" if faster == 1 else "500ms"
+        config["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), every)
+        for file in config["rule_files"]:
+            (folder / file).write_text(shortened((MONITORING / file).read_text(), faster))
+        # Only nodes: names of containers are not known here.
+        config["scrape_configs"] = [job for job in config["scrape_configs"] if "file_sd_configs" in job]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        (folder / "nodes").mkdir()
         self._process: subprocess.Popen[bytes] | None = None
+
+    def watch(self, target: str, job: str = "streamer-node") -> None:
+        """From now on too. `target`: host:port of a metrics page."""
+        found = [{"targets": [target], "labels": {"job": job}}]
+        file = self._folder / "nodes" / f"{job}.yml"
+        file.with_suffix(".new").write_text(yaml.safe_dump(found))
+        file.with_suffix(".new").rename(file)
+
+    def forget(self, job: str) -> None:
+        """That job's targets were taken off the list."""
+        (self._folder / "nodes" / f"{job}.yml").unlink()
 
     def query(self, promql: str) -> list[tuple[dict[str, str], float]]:
         """The labels and value of every series that the expression gives now."""
@@ -44,6 +64,11 @@ class Prometheus:
 
     def rules(self) -> list[dict[str, Any]]:
         return [rule for group in self._get("rules")["data"]["groups"] for rule in group["rules"]]
+
+    def firing(self) -> set[str]:
+        """Names of the alerts that fire now, for whatever node."""
+        alerts = self._get("alerts")["data"]["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
     def wait_for(self, promql: str, patience_s: float = 120) -> None:
         """Returns when the expression gives a series."""
@@ -102,3 +127,12 @@ class Prometheus:
         url = f"http://{self._address}/api/v1/{what}?{urllib.parse.urlencode(asked)}"
         with urllib.request.urlopen(url, timeout=10) as answer:
             return json.loads(answer.read())
+
+
+def shortened(rules: str, factor: int) -> str:
+    """The text of a rule file whose `for:` and windows are divided by `factor`."""
+
+    def divided(found: re.Match[str]) -> str:
+        return f"{found[1]}{int(found[2]) * MILLISECONDS[found[3]] // factor}ms"
+
+    return re.sub(r"(\bfor: |\[)(\d+)([smh])\b", divided, rules)
