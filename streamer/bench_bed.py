@@ -34,6 +34,7 @@ TOKENS_READ = "streamer_batch_tokens_sum"
 PARTS = (
     ("engine", "streamer engine"),
     ("workers", "streamer worker"),
+    ("workers", "streamer.chaos.echo"),
     ("supervisor", "streamer run"),
     ("kafka", "kafka.Kafka"),
     ("redis", "redis-server"),
@@ -146,15 +147,17 @@ class Node:
 
 
 class Bed:
-    """Nodes on the same servers, one at a time."""
+    """Nodes on the same servers."""
 
     def __init__(self, bootstrap: str, redis: str, of: Shape) -> None:
         self._bootstrap, self._redis, self._shape = bootstrap, redis, of
         self._numbers = count(1)
 
     @contextmanager
-    def node(self, workers: int, partitions: int) -> Iterator[Node]:
-        """From ready to drained. Nothing of another node's is in its topics or its cache."""
+    def node(self, workers: int, partitions: int, delivery: str | None = None) -> Iterator[Node]:
+        """From ready to drained; `delivery`: as the settings name it. Nothing of another node's is in its
+        topics or its cache.
+        """
         name = f"bench-{next(self._numbers)}"
         with Port() as port:
             chosen = settings.load(
@@ -165,6 +168,7 @@ class Bed:
                 precision=self._shape.precision,
                 accept_loss=self._shape.accept_loss,
                 workers=workers,
+                delivery=delivery,
                 group=name,
                 input_topic=f"{name}-notes",
                 output_topic=f"{name}-annotations",

@@ -74,7 +74,7 @@ def run(plan: Plan, shape: Shape, tell: Tell, progress: Callable[[str], None] | 
         tell("starting Kafka and Redis")
         addresses = stack.enter_context(embedded.stack(progress=progress))
         bed = Bed(addresses["bootstrap"], addresses["redis"], shape)
-        bench = StreamBench(plan, alone, _notes(shape), tell)
+        bench = StreamBench(plan, alone, notes_of(shape), tell)
         figures = Figures(bench_bed.device_name(shape), shape.name, shape.precision)
         tell(f"starting a node with {plan.workers} worker(s)")
         with bed.node(plan.workers, plan.partitions) as node:
@@ -219,7 +219,8 @@ def _scraping(port: int) -> Iterator[None]:
         thread.join()
 
 
-def _notes(shape: Shape) -> Notes:
+def notes_of(shape: Shape) -> Notes:
+    """Made from the bundled ones, by the tokens of that checkpoint."""
     return Notes([note["text"] for note in samples.load()], Reader(shape.checkpoint))
 
 

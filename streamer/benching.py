@@ -63,6 +63,27 @@ def heads(
 
 
 @app.command()
+def delivery(
+    checkpoint: Checkpoint = None,
+    precision: Precision = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; their median counts.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.5, help="Seconds of a delivery in a round.")] = None,
+    partitions: Annotated[list[int] | None, typer.Option(min=1, help="Only these, the usual first.")] = None,
+    tokens: Annotated[list[int] | None, typer.Option(min=1, help="Only notes of so many tokens.")] = None,
+    only: Annotated[str | None, typer.Option(help="Only this pipeline: stand-in or engine.")] = None,
+    quick: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """What exactly once costs against at least once: the same notes, interleaved, on a real Kafka."""
+    from streamer import bench_delivery
+
+    plan = bench_delivery.plan(
+        quick, rounds=rounds, seconds=seconds, partitions=partitions, tokens=tokens, pipelines=only and [only]
+    )
+    raise typer.Exit(bench_delivery.run(plan, checkpoint, precision, as_json=as_json))
+
+
+@app.command()
 def explain(
     method: Annotated[str, typer.Argument(help="ig, rollout, lime or shap.")] = "ig",
     notes: Annotated[int, typer.Option(min=1, help="Bundled notes.")] = 20,
