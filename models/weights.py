@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -149,7 +148,7 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
     """All weights under our names, fp32."""
     raw: dict[str, Tensor] = {}
     for path in checkpoint.weights:
-        raw |= _read(path)
+        raw |= read_file(path)
     if checkpoint.layout == "huggingface":
         return _renamed(raw, head=checkpoint.heads[0]["name"] if checkpoint.heads else "none")
     return {
@@ -163,7 +162,8 @@ def _dequantised(tensor: Tensor, scale: Tensor | None) -> Tensor:
     return tensor.float() if scale is None else tensor.float() * scale.float()[:, None]
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_file(path: Path) -> dict[str, Tensor]:
+    """Tensors of a file by their names. Raises `CheckpointError`."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -175,7 +175,7 @@ def _read(path: Path) -> dict[str, Tensor]:
             f"{path} holds more than tensors and was not loaded, as a pickle can run code; "
             "convert it to safetensors"
         ) from None
-    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError) as error:
+    except Exception as error:  # of a damaged pickle torch raises whatever it stumbles over
         raise CheckpointError(
             f"{path} is damaged or truncated ({type(error).__name__}); fetch it again"
         ) from None

@@ -17,7 +17,7 @@ from models.checkpoint import open_checkpoint
 from models.errors import CheckpointError
 from models.forward import Forward
 from models.requests import Passage
-from models.weights import load, load_encoder, save_quantised
+from models.weights import load, load_encoder, read_file, save_quantised
 from tests.checkpoints import BIO, bert_tensors, config, huggingface_folder, streamer_folder, vocabulary
 from tests.engines import own_rows
 
@@ -173,6 +173,18 @@ def test_a_truncated_file_of_weights_is_refused(tmp_path: Path, name: str) -> No
     (folder / name).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match=r"damaged or truncated|was not loaded"):
         load(open_checkpoint(folder))
+
+
+@pytest.mark.parametrize("error", [IndexError("pop from empty list"), KeyError("x"), TypeError("y")])
+def test_a_damaged_pickle_is_refused_whatever_torch_says_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def stumbles(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", stumbles)
+    with pytest.raises(CheckpointError, match=rf"damaged or truncated \({type(error).__name__}\)"):
+        read_file(tmp_path / "pytorch_model.bin")
 
 
 def test_missing_and_misshapen_weights_are_named(tmp_path: Path) -> None:

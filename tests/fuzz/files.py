@@ -17,9 +17,10 @@ from models.corpora.own import read_own
 from models.corpora.problems import DataError
 from models.errors import CheckpointError
 from models.finish import switched
-from models.phi.thresholds import ThresholdsError, read_thresholds
+from models.phi import read_thresholds
 from models.terminology.own import read_own as read_terminology
 from models.terminology.terms import TerminologyError
+from models.thresholds import ThresholdsError
 from streamer import settings
 from streamer.errors import SettingError
 from tests.fuzz.draws import Draws
@@ -198,6 +199,22 @@ def huggingface(data: bytes) -> None:
     folder = _folder("huggingface")
     with _written(folder, **files):
         _opened(folder)
+
+
+def weights(data: bytes) -> None:
+    """A file of weights: tensors by their names, or `CheckpointError`."""
+    from models.weights import read_file  # imports torch
+
+    draws = Draws(data)
+    suffix = draws.one(("safetensors", "bin"))
+    folder = _folder("weights")
+    with _written(folder, **{f"model_dot_{suffix}": draws.content()}):
+        try:
+            tensors = read_file(folder / f"model.{suffix}")
+        except CheckpointError as error:
+            check_refusal(str(error))
+        else:
+            assert all(tensor.numel() >= 0 for tensor in tensors.values())
 
 
 def _opened(folder: Path) -> None:

@@ -27,6 +27,7 @@ TARGETS: Mapping[str, Target] = {
     "settings": files.settings_file,
     "manifest": files.manifest,
     "huggingface": files.huggingface,
+    "weights": files.weights,
 }
 
 HERE = Path(__file__).parent

@@ -38,7 +38,7 @@ CONTENT_TYPES = (
 DECODE_SECONDS_A_MB, READ_SECONDS_A_MB = 0.5, 60.0
 """Of processor time, the fuzzer's own counting included (about ten times slower): what grows with the square
 of a length is far above."""
-REPEATED = 1 << 15
+REPEATED = 1 << 14
 """Bytes up to which an input is repeated to see how time grows."""
 
 
