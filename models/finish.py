@@ -12,11 +12,12 @@ from models.checkpoint import Checkpoint
 from models.errors import CheckpointError
 from models.linking import Linker
 from models.phi import read_thresholds, shipped_thresholds
+from models.thresholds import read_table
 from models.types import Pipeline, Task
 
 LINKS = "links"
 """Not a head of a checkpoint, but listed and switched like one."""
-EMBEDDING = "embedding"
+EMBEDDING, PHI = "embedding", "phi"
 OFF = frozenset({EMBEDDING})
 """Heads that are off unless they are asked for."""
 
@@ -43,14 +44,14 @@ class Finish:
         terminologies: Sequence[Path] = (),
         thresholds: Path | None = None,
         links: bool = True,
+        least: Path | None = None,
     ) -> Self:
         """For a checkpoint's heads. `terminologies`: CSV files of one's own, asked before those that ship;
-        `thresholds`: a file for `models.phi`. Raises `CheckpointError` for a file that cannot be used."""
-        phi = any(layer == "phi" for layer, _ in checkpoint.layers)
+        `thresholds`: a file for `models.phi`; `least`: one for entities, that goes before what the checkpoint
+        says. Raises `CheckpointError` for a file that cannot be used."""
+        phi = any(layer == PHI for layer, _ in checkpoint.layers)
         linker = (
-            Linker.load(terminologies)
-            if links and any(own != "phi" for own, _ in checkpoint.layers)
-            else None
+            Linker.load(terminologies) if links and any(own != PHI for own, _ in checkpoint.layers) else None
         )
         chosen = None if not phi else read_thresholds(thresholds) if thresholds else shipped_thresholds()
         names = [str(head["name"]) for head in checkpoint.heads]
@@ -59,15 +60,18 @@ class Finish:
         dependent = frozenset(
             name for head in checkpoint.heads if relates for name in head.get("dependent", ())
         )
-        least = {name: own for head in checkpoint.heads for name, own in head.get("least", {}).items()}
+        enough = {name: own for head in checkpoint.heads for name, own in head.get("least", {}).items()}
+        if least is not None:
+            enough |= read_table(least, [c for layer, own in checkpoint.layers if layer != PHI for c in own])
         listed = (*names, LINKS) if linker else tuple(names)
-        return cls(checkpoint.tasks, linker, chosen, listed, affirmed, dependent, least)
+        return cls(checkpoint.tasks, linker, chosen, listed, affirmed, dependent, enough)
 
     def identity(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline that a record names: its fingerprint is that of all that made the record."""
         parts = [pipeline.fingerprint]
         parts += [self.linker.fingerprint] if self.linker else []
         parts += [str(sorted(self.thresholds.items()))] if self.thresholds is not None else []
+        parts += [f"least {sorted(self.least.items())}"] if self.least else []
         if len(parts) == 1:
             return Pipeline(pipeline.name, pipeline.version, pipeline.fingerprint, self.heads)
         digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]

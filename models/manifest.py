@@ -51,6 +51,7 @@ READING_CODE = (
     "stretches.py",
     "terminologies/*.gz",
     "terminology/*.py",
+    "thresholds.py",
     "tokeniser.py",
     "trunk*.py",
     "types.py",

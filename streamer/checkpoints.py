@@ -29,6 +29,7 @@ def finish(settings: Settings, checkpoint: Checkpoint) -> Finish:
         [Path(name) for name in _listed(settings.terminologies) or ()],
         settings.phi_thresholds,
         links=heads is None or LINKS in heads,
+        least=settings.entity_thresholds,
     )
 
 

@@ -51,7 +51,12 @@ class Settings(BaseSettings):
     terminologies: str | None = Field(
         None, description="CSV files of codes, comma separated, asked before those that ship"
     )
-    phi_thresholds: Path | None = Field(None, description="how sure an identifier must be, by category")
+    phi_thresholds: Path | None = Field(
+        None, description="TOML or JSON file: how sure an identifier must be, by category"
+    )
+    entity_thresholds: Path | None = Field(
+        None, description="TOML or JSON file: how sure an entity must be, by category; none: as fitted"
+    )
     workers: int = Field(1, ge=1, le=256, description="worker processes of `streamer run`")
     engine_address: str | None = Field(None, description="ipc:// socket that engine and workers share")
     token_budget: int | None = Field(

@@ -59,9 +59,26 @@ def test_thresholds_and_terminologies_are_part_of_the_fingerprint(tmp_path: Path
         Finish(),
         Finish(thresholds={"NAME": 0.5}),
         Finish(thresholds={"NAME": 0.4}),
+        Finish(least={"DISEASE": 0.5}),
+        Finish(least={"DISEASE": 0.4}),
         Finish(linker=Linker([])),
         Finish(linker=Linker.load([codes])),
         Finish(linker=Linker.load([])),
     ]
     assert len({finish.identity(PIPELINE).fingerprint for finish in finishes}) == len(finishes)
-    assert finishes[4].identity(PIPELINE) == Finish(linker=Linker.load([codes])).identity(PIPELINE)
+    assert finishes[6].identity(PIPELINE) == Finish(linker=Linker.load([codes])).identity(PIPELINE)
+
+
+def test_a_file_of_ones_own_goes_before_what_the_checkpoint_says(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    entities, *others = checkpoint.heads
+    two = dict(entities) | {"categories": ["DISEASE", "DOSAGE"], "least": {"DISEASE": 0.5, "DOSAGE": 0.4}}
+    checkpoint = replace(checkpoint, heads=(two, *others))
+    path = tmp_path / "least.toml"
+    path.write_text("DISEASE = 0")
+    assert Finish.of(checkpoint).least == {"DISEASE": 0.5, "DOSAGE": 0.4}
+    assert Finish.of(checkpoint, least=path).least == {"DISEASE": 0.0, "DOSAGE": 0.4}
+    path.write_text("NAME = 0.1")
+    with pytest.raises(CheckpointError, match=r"least.toml: no category 'NAME'; there are DISEASE, DOSAGE"):
+        Finish.of(checkpoint, least=path)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from models.phi.found import Found
 from models.phi.patterns import find
 from models.phi.resolve import resolve
-from models.phi.thresholds import CATEGORIES, Thresholds, ThresholdsError, read_thresholds, shipped_thresholds
+from models.phi.thresholds import CATEGORIES, read_thresholds, shipped_thresholds
 
 __all__ = [
-    "CATEGORIES", "Found", "Thresholds", "ThresholdsError", "find", "read_thresholds", "resolve",
+    "CATEGORIES", "Found", "find", "read_thresholds", "resolve",
     "shipped_thresholds",
 ]  # fmt: skip

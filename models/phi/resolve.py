@@ -8,7 +8,8 @@ from models.phi.consistency import everywhere
 from models.phi.found import Found, apart
 from models.phi.names import TITLE, find_names
 from models.phi.patterns import find
-from models.phi.thresholds import OTHERWISE, Thresholds
+from models.phi.thresholds import OTHERWISE
+from models.thresholds import Thresholds
 from models.types import Span
 
 

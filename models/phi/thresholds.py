@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from models.errors import CheckpointError
+from models.thresholds import Thresholds, read_table
 
 CATEGORIES = (
     "NAME", "LOCATION", "DATE", "AGE", "PHONE", "FAX", "EMAIL", "SSN", "MRN", "HEALTH_PLAN_ID", "ACCOUNT",
@@ -19,13 +16,6 @@ SHIPPED = Path(__file__).parent / "thresholds.toml"
 OTHERWISE = 0.5
 """For a category that no table names."""
 
-Thresholds = Mapping[str, float]
-"""Minimal confidence by category."""
-
-
-class ThresholdsError(CheckpointError):
-    """A file of thresholds cannot be used; the message says which, why, and what to do, in one line."""
-
 
 @cache
 def shipped_thresholds() -> Thresholds:
@@ -33,33 +23,8 @@ def shipped_thresholds() -> Thresholds:
 
 
 def read_thresholds(path: Path, categories: Collection[str] = CATEGORIES) -> Thresholds:
-    """A TOML or (by its ending) JSON file of `CATEGORY = minimal confidence in [0, 1]`.
-
-    `categories`: those that the checkpoint knows. What a file does not name is as in the table shipped.
-    Raises `ThresholdsError`.
+    """A file of `models.thresholds`. `categories`: those that the checkpoint knows. What a file does not name
+    is as in the table shipped. Raises `ThresholdsError`.
     """
     shipped = {} if path == SHIPPED else dict(shipped_thresholds())
-    return shipped | {name: _number(path, name, value, categories) for name, value in _table(path).items()}
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise ThresholdsError(f"{path}: cannot be read ({error.strerror}); name a readable file") from None
-    except (ValueError, RecursionError) as error:
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        message = " ".join(str(error).split())
-        raise ThresholdsError(f"{path}: is no {kind} ({message}); write lines like NAME = 0.3") from None
-    if not isinstance(table, dict):
-        raise ThresholdsError(f"{path}: is no table; write categories and numbers, like NAME = 0.3")
-    return table
-
-
-def _number(path: Path, name: str, value: Any, categories: Collection[str]) -> float:
-    if name not in categories:
-        raise ThresholdsError(f"{path}: no category {name!r}; there are {', '.join(categories)}")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ThresholdsError(f"{path}: {name} is {value!r}; write a number from 0 to 1")
-    return float(value)
+    return shipped | dict(read_table(path, categories))

@@ -1,6 +1,7 @@
 """From which confidence on a finding is reported: where the exact F1 of its category is best.
 
-Never above one half: what is likelier right than wrong is always reported.
+Never above one half: what is likelier right than wrong is always reported. `STREAMER_ENTITY_THRESHOLDS` goes
+before it.
 """
 
 from __future__ import annotations
