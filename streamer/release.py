@@ -18,6 +18,10 @@ from streamer.topics import Incoming, Outgoing
 
 CADENCE_S = 0.1
 """Least time between the starts of two releases of one partition."""
+REST = 3.0
+"""So many times as long as a release took lies between its start and the next one's, at most `COMPANY_S`:
+brokers that are slow, or have many partitions to serve, get fewer and larger ones.
+"""
 COMPANY, COMPANY_S = 0.1, 1.0
 """A run waits for notes still being read: so much of the age of its oldest, and so many seconds at most."""
 RUN_NOTES, RUN_BYTES = 4096, 16_000_000
@@ -124,6 +128,7 @@ class Release:
         self._fail = fail
         self._ready = asyncio.Event()
         self._whole = asyncio.Event()
+        self._closing = asyncio.Event()
         self._unfinished = 0
         self._reached = self._committed = -1
         self._task: asyncio.Task[None] | None = None
@@ -159,6 +164,7 @@ class Release:
     async def close(self, deadline: float) -> None:
         """Release what can be until `deadline` (the loop's time); the rest is left to a successor."""
         self.closed = True
+        self._closing.set()
         self._ready.set()
         self._whole.set()
         if self._task is not None:
@@ -186,8 +192,9 @@ class Release:
         than the notes in it, and under a backlog, where notes are old, nobody waits for this one.
         """
         loop = asyncio.get_running_loop()
-        if not self.closed:
-            await asyncio.sleep(max(0.0, begun + CADENCE_S - loop.time()))
+        took = loop.time() - begun
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), max(CADENCE_S, min(REST * took, COMPANY_S)) - took)
         left = begun + min(age * COMPANY, COMPANY_S) - loop.time()
         if left > 0 and self._unfinished:
             with contextlib.suppress(TimeoutError):

@@ -66,6 +66,7 @@ class FakePublisher:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "CADENCE_S", 0.0)
+    monkeypatch.setattr(release, "REST", 0.0)
     monkeypatch.setattr(release, "COMPANY", 0.0)
 
 
@@ -321,6 +322,20 @@ async def test_company_is_waited_for_no_longer_than_agreed(monkeypatch: pytest.M
     own, publisher, _ = await released_of_three(age=3600)
     assert publisher.runs == [[0], [1]]
     await own.close(0.0)
+
+
+@pytest.mark.parametrize(("rest", "runs"), [(0.0, [[0], [1]]), (1e9, [[0]])])
+async def test_slow_brokers_get_fewer_releases_until_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch, rest: float, runs: list[list[int]]
+) -> None:
+    monkeypatch.setattr(release, "REST", rest)
+    monkeypatch.setattr(release, "COMPANY_S", 60.0)
+    own, publisher, _ = await released_of_three(age=0)
+    assert publisher.runs == runs
+    began = asyncio.get_running_loop().time()
+    await own.close(began + 30)
+    assert publisher.runs == [[0], [1]]
+    assert asyncio.get_running_loop().time() - began < 5
 
 
 async def test_a_publisher_that_hangs_does_not_hold_up_the_end() -> None:
