@@ -1,4 +1,4 @@
-"""What a worker says of itself: whether it is ready, and what it waits for."""
+"""What a worker says of itself: whether it is ready, what it waits for, why its start was refused."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import time
 
 import pytest
 
-from streamer import settings, worker
+from streamer import brokers, settings, worker
 from streamer.endpoints import Health
+from streamer.errors import NotAllowed, SettingError, TopicMissing
+from streamer.settings import Settings
 from streamer.topics import Incoming, Outgoing
 from streamer.watchdog import LOOK_S
 from streamer.worker import Worker
+from tests.monitored import page
 
 
 class Engine:
@@ -72,3 +75,41 @@ def test_it_is_not_ready_while_its_event_loop_stands_still(own: Worker) -> None:
 def test_what_nobody_foresaw_is_the_end_of_it(own: Worker) -> None:
     own.fail(ValueError())
     assert not own.health().live
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(TopicMissing(["annotations"]), "topic-missing"), (NotAllowed("grant it"), "not-authorised")],
+    ids=["a topic is gone", "a permission is gone"],
+)
+async def test_a_refused_start_counts_as_a_refusal_so_that_its_alert_lasts(
+    own: Worker, error: SettingError, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(chosen: Settings) -> None:
+        raise error
+
+    monkeypatch.setattr(brokers, "check", refuse)
+    name = f"streamer_publish_errors_total{{kind={kind}}}"
+    before = page()[name]
+    with pytest.raises(type(error)):
+        await own.run()
+    assert page()[name] == before + 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(TopicMissing(["annotations"]), "topic-missing"), (NotAllowed("grant it"), "not-authorised")],
+    ids=["a topic is gone", "a permission is gone"],
+)
+async def test_a_refused_start_counts_as_a_refusal_so_that_its_alert_lasts(
+    error: SettingError, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(chosen: Settings) -> None:
+        raise error
+
+    monkeypatch.setattr(brokers, "check", refuse)
+    name = f"streamer_publish_errors_total{{kind={kind}}}"
+    before = page()[name]
+    with pytest.raises(type(error)):
+        await Worker(settings.load(), echo).run()
+    assert page()[name] == before + 1
