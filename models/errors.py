@@ -30,4 +30,9 @@ class RequestRefused(EngineError):
 
 def unreadable(path: Path, error: Exception) -> str:
     """What a `CheckpointError` says of one of `UNREADABLE`: one line, whatever the file quotes."""
-    return f"{path}: {' '.join(str(error).split())}; fetch the checkpoint again"
+    return f"{path}: {printable(' '.join(str(error).split()))}; fetch the checkpoint again"
+
+
+def printable(text: str) -> str:
+    """What a message may quote: one line that steers no terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

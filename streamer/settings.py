@@ -16,6 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from models.errors import printable
 from models.precision import ACCEPTED_LOSS, Wanted
 from streamer.errors import SettingError
 
@@ -139,7 +140,9 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         raise SettingError(_one_line(error)) from None
     except (ValueError, RecursionError) as error:  # tomllib's: no UTF-8, a number too long, nested too deep
-        raise SettingError(f"{SETTINGS_FILE} is not valid TOML: {_plainly(str(error))}") from None
+        raise SettingError(
+            f"{SETTINGS_FILE} is not valid TOML: {printable(str(error)[:LONGEST_SHOWN])}"
+        ) from None
     except OSError as error:
         raise SettingError(
             f"{SETTINGS_FILE} cannot be read ({error.strerror}): mend its permissions"
@@ -200,13 +203,8 @@ def _one_line(error: ValidationError) -> str:
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = set(Settings.model_fields)
-        return f"{_plainly(name)} in {SETTINGS_FILE} is not a setting{_nearest(name, known)}"
+        return f"{printable(name[:LONGEST_SHOWN])} in {SETTINGS_FILE} is not a setting{_nearest(name, known)}"
     return f"setting {name} (environment {PREFIX}{name.upper()} or {SETTINGS_FILE}): {first['msg']}"
-
-
-def _plainly(said: str) -> str:
-    """What a file says, on one line of a length that a person reads."""
-    return "".join(character if character.isprintable() else "?" for character in said[:LONGEST_SHOWN])
 
 
 def _refuse_plaintext(settings: Settings) -> None:

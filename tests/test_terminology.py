@@ -188,6 +188,14 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(
     assert "own.csv" in str(raised.value)
 
 
+def test_a_code_that_would_steer_a_terminal_is_quoted_without(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("code,name\n\x1b[2J,Rash\n\x1b[2J,Cough\n", encoding="utf-8")
+    with pytest.raises(TerminologyError, match=r"line 3 \(\?\[2J, as in line 2\)") as caught:
+        read_own(path)
+    assert str(caught.value).isprintable()
+
+
 def test_many_clashes_are_counted_not_listed(tmp_path: Path) -> None:
     rows = "".join(f"{code},{name}\n" for code in range(50) for name in "ab")
     with pytest.raises(TerminologyError, match=r"as in line 6\) and 47 more; keep"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from models.errors import CheckpointError
+from models.errors import CheckpointError, printable
 
 Kind = Literal["fatal", "skipped", "warning"]
 """Nothing can be learned like this; something was left out; all was kept, but somebody should know."""
@@ -33,7 +33,7 @@ class Problem:
 
     def __str__(self) -> str:
         line = f":{self.line}" if self.line else ""
-        return f"{_printable(str(self.path))}{line}: {self.what}; {self.done}"
+        return f"{printable(str(self.path))}{line}: {self.what}; {self.done}"
 
 
 class DataError(CheckpointError):
@@ -43,7 +43,7 @@ class DataError(CheckpointError):
         self.problems = tuple(problems)
         lines = told(self.problems)
         if len(self.problems) != 1:
-            lines.insert(0, f"{_printable(str(root))} cannot be trained on: {len(self.problems)} problems")
+            lines.insert(0, f"{printable(str(root))} cannot be trained on: {len(self.problems)} problems")
         super().__init__("\n  ".join(lines))
 
 
@@ -100,8 +100,4 @@ def shown(label: str, guessed: bool = False) -> str:
     """A label's name; its length alone where it may be a text: if too long for a name, or only guessed at."""
     if guessed or len(label) > LONGEST_NAME:
         return f"a label of {len(label):,} characters"
-    return _printable(label)
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return printable(label)

@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from models.errors import printable
 from models.terminology.terms import Concept, Terminology, TerminologyError
 
 COLUMNS = ("code", "name", "aliases", "system", "categories")
 LONGEST = 500
 """Characters of a name; what is longer is no name that a note would hold."""
+LONGEST_CODE = 40
+"""Characters of a code that a message quotes."""
 SHOWN = 3
 """Places named in a message; the rest are counted."""
 
@@ -83,7 +86,7 @@ def _together(path: Path, rows: Iterable[_Row]) -> list[_Row]:
     for row in rows:
         first = found.setdefault((row.system, row.code), row)
         if (row.name, row.categories) != (first.name, first.categories):
-            clashes.append(f"line {row.line} ({row.code}, as in line {first.line})")
+            clashes.append(f"line {row.line} ({printable(row.code[:LONGEST_CODE])}, as in line {first.line})")
         elif row is not first:
             aliases = tuple({*first.aliases, *row.aliases})
             found[row.system, row.code] = first._replace(aliases=aliases)
