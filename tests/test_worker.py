@@ -94,22 +94,3 @@ async def test_a_refused_start_counts_as_a_refusal_so_that_its_alert_lasts(
     with pytest.raises(type(error)):
         await own.run()
     assert page()[name] == before + 1
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [(TopicMissing(["annotations"]), "topic-missing"), (NotAllowed("grant it"), "not-authorised")],
-    ids=["a topic is gone", "a permission is gone"],
-)
-async def test_a_refused_start_counts_as_a_refusal_so_that_its_alert_lasts(
-    error: SettingError, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refuse(chosen: Settings) -> None:
-        raise error
-
-    monkeypatch.setattr(brokers, "check", refuse)
-    name = f"streamer_publish_errors_total{{kind={kind}}}"
-    before = page()[name]
-    with pytest.raises(type(error)):
-        await Worker(settings.load(), echo).run()
-    assert page()[name] == before + 1

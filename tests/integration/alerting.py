@@ -29,6 +29,7 @@ class Shown:
     mended: float | None = None
     fired_after: float | None = None
     cleared_after: float | None = None
+    """After the mend; 0: before, as what it counts did not go on."""
 
 
 @dataclass
@@ -80,7 +81,10 @@ class Watch:
         """As soon as they fired, or had their time: from now on they should be over."""
         self._wait(lambda: self.fired(*alerts))
         for alert in alerts:
-            self.shown[alert].mended = time.monotonic()
+            own = self.shown[alert]
+            own.mended = time.monotonic()
+            if own.fired_after is not None and alert not in self.firing:
+                own.cleared_after = 0.0
 
     def fired(self, *alerts: str) -> bool:
         return all(self.shown[alert].fired_after is not None for alert in alerts)
