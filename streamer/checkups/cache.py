@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import redis
 from redis.connection import parse_url
 
-from streamer.cache import connector
 from streamer.checkups import network
 from streamer.checkups.finding import Finding, bad, good, of_error, unknown
 from streamer.errors import SettingError
+from streamer.redis_client import connector
 from streamer.settings import Settings
 
 PATIENCE_S = 5.0
