@@ -99,6 +99,12 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     pieces: tuple[Annotated[int, Meta(ge=0, lt=1 << 31)], ...] = ()
 
 
+class _Format(msgspec.Struct, frozen=True, rename="camel"):
+    """What tells which program can read the rest."""
+
+    format_version: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What `manifest.json` must say; more is allowed (sources, figures, …)."""
 
@@ -138,14 +144,13 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest, when every file is as it says. Raises `CheckpointError`."""
     raw = (folder / MANIFEST).read_bytes()
     try:
+        version = msgspec.json.decode(raw, type=_Format).format_version
+        if version > FORMAT_VERSION:
+            raise CheckpointError(f"{folder}: format {version} is newer than this program; update it")
         manifest = msgspec.json.decode(raw, type=Manifest)
         _verify(MANIFEST, folder, manifest.sha256, _own_hash(msgspec.json.decode(raw)))
     except UNREADABLE as error:
         raise CheckpointError(unreadable(folder / MANIFEST, error)) from None
-    if manifest.format_version > FORMAT_VERSION:
-        raise CheckpointError(
-            f"{folder}: format {manifest.format_version} is newer than this program; update it"
-        )
     for name, expected in manifest.files.items():
         path = folder / name
         if not path.is_file():

@@ -197,6 +197,8 @@ def test_a_newer_format_asks_for_an_update(tmp_path: Path, monkeypatch: pytest.M
     streamer_folder(tmp_path / "new")
     monkeypatch.undo()
     assert "newer than this program" in refusal(tmp_path / "new")
+    (tmp_path / "new" / "manifest.json").write_text('{"formatVersion": 2, "heads": "of another shape"}')
+    assert "newer than this program" in refusal(tmp_path / "new")
 
 
 def test_a_folder_that_is_none_or_holds_nothing_is_refused(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_thresholds_are_averaged_curves_and_figures_left_out(parents: list[Path]
             if head["name"] == "topics":
                 head["thresholds"] = [0.2 + 0.4 * number] * 3
             if head["name"] == "entities":
-                head["calibration"] = [1.5, 0.0]
+                head |= {"calibration": [1.5, 0.0], "least": {"DISEASE": 0.4}}
         source = {"name": f"data {number}", "licence": "CC0", "url": ""}
         changes = {"heads": heads, "figures": {"f1": 1}, "sources": [source]}
         rewrite(folder, changes | {"training": {"held_out": {"seed": str(number), "share": 0.1}}})
@@ -129,7 +129,7 @@ def test_thresholds_are_averaged_curves_and_figures_left_out(parents: list[Path]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     heads = {head["name"]: head for head in manifest["heads"]}
     assert heads["topics"]["thresholds"] == pytest.approx([0.4] * 3)
-    assert "calibration" not in heads["entities"]
+    assert not {"calibration", "least"} & heads["entities"].keys()
     assert [source["name"] for source in manifest["sources"]] == ["data 0", "data 1"]
     assert "training" not in manifest  # what was held out for one was learned from by the other
 
