@@ -25,8 +25,8 @@ from models.manifest import MANIFEST, seal, sha256_of
 from models.weights import save_quantised
 
 FITTED = ("thresholds", "calibration", "least")
-"""Of a head's entry: fitted after training. The mean of thresholds is a fair guess; that of curves is not, nor
-that of what is asked of confidences on them."""
+"""Of a head's entry: fitted after training. The mean of thresholds is a fair guess; that of curves is not,
+nor that of what is asked of confidences on them."""
 KEPT = ("license", "encoder", "lowercase", "window", "overlap")
 MERGED = "merged.json"
 """Beside the weights of Hugging Face's layout, which has no other place for it."""
