@@ -254,12 +254,13 @@ def test_a_worker_whose_event_loop_is_stuck_ends_by_its_watchdog_or_when_it_is_t
 ) -> None:
     at, count = topics(kafka.bootstrap), 200
     with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, block="7", stall_s="3") as workers:
-        produce(at, numbered(count))
+        produce(at, numbered(count)[:-1])
         assert workers[0].wait(90) == 1
         assert "event loop of this worker stands still" in workers[0].log.read_text()
-        workers[0].environment["STREAMER_STALL_S"] = "600"
+        workers[0].environment |= {"STREAMER_STALL_S": "600", "ECHO_BLOCK": str(count - 1)}
         workers[0].start()
         workers[0].wait_until_assigned()
+        produce(at, numbered(count)[-1:])
         wait_until(lambda: touched_s_ago(workers[0]) > 2, 60, "the worker is stuck")
         began = time.monotonic()
         assert workers[0].stop(12) == 1
