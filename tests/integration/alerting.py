@@ -80,6 +80,7 @@ class Watch:
     def mend(self, *alerts: str) -> None:
         """As soon as they fired, or had their time: from now on they should be over."""
         self._wait(lambda: self.fired(*alerts))
+        time.sleep(2 * LOOK_S)  # so that `firing` is of now
         for alert in alerts:
             own = self.shown[alert]
             own.mended = time.monotonic()
