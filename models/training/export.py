@@ -84,7 +84,7 @@ def manifest(model: Model, base: Checkpoint, config: TrainConfig) -> dict[str, A
         "encoder": asdict(model.encoder.config),
         "lowercase": base.tokenizer.encode("A").ids == base.tokenizer.encode("a").ids,
         "window": config.window,
-        "overlap": config.overlap,
+        "overlap": min(config.overlap, (config.window - 2) // 2),
         "heads": list(_heads(model, model.scheme)),
         "sources": [{"name": s.name, "licence": s.licence, "url": s.url} for s in config.sources],
         "training": {
