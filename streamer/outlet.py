@@ -32,10 +32,10 @@ class Outlet:
             pass
         out = slot.outgoing
         assert out is not None
-        sent = await _queued(producer, out)
+        sent = await queued(producer, out)
         if out.beside is None:
             return sent
-        return asyncio.gather(sent, await _queued(producer, out.beside))
+        return asyncio.gather(sent, await queued(producer, out.beside))
 
     def shrink(self, slot: Slot) -> bool:
         """The next smaller answer: a dead letter, then one that only names its message; False: none left."""
@@ -58,7 +58,8 @@ class Outlet:
         return any(record_bytes(own) > self._limits[own.topic] for own in both)
 
 
-async def _queued(producer: AIOKafkaProducer, out: Outgoing) -> Awaitable[Any]:
+async def queued(producer: AIOKafkaProducer, out: Outgoing) -> Awaitable[Any]:
+    """Queue one record. The awaitable ends when the brokers have it, or raises."""
     # A record with neither key nor value means nothing to Kafka: aiokafka refuses it.
     value = b"" if out.value is None and out.key is None else out.value
     sent: Awaitable[Any] = await producer.send(

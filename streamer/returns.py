@@ -25,6 +25,7 @@ from streamer.dead_letter_ledger import key_of, ledger_topic, run_of, value_of
 from streamer.dead_letter_log import REFUSED, Log
 from streamer.dead_letters import DeadLetter, Names
 from streamer.errors import WorldError
+from streamer.outlet import queued
 from streamer.settings import Settings
 from streamer.topics import Outgoing
 
@@ -165,19 +166,19 @@ class Sender:
 
     async def _transact(self, producer: AIOKafkaProducer, batch: Sequence[Return]) -> set[bytes]:
         """All of it in one transaction; gives the keys of those that are too large: then nothing was sent."""
-        queued: list[tuple[bytes, Awaitable[Any]]] = []
+        sending: list[tuple[bytes, Awaitable[Any]]] = []
         too_large: set[bytes] = set()
         async with asyncio.timeout(TRANSACTION_LIMIT_S):
             await producer.begin_transaction()
             for own in batch:
                 try:
-                    queued.append((own.key, await _queued(producer, own.note)))
+                    sending.append((own.key, await queued(producer, own.note)))
                 except MessageSizeTooLargeError:  # said by the client itself
                     too_large.add(own.key)
                 value = value_of(own.letter, self._run)
-                queued.append((own.key, await producer.send(self._ledger, value, own.key)))
-            answers = await asyncio.gather(*[sent for _, sent in queued], return_exceptions=True)
-            errors = [(key, own) for (key, _), own in zip(queued, answers, strict=True) if _failed(own)]
+                sending.append((own.key, await producer.send(self._ledger, value, own.key)))
+            answers = await asyncio.gather(*[sent for _, sent in sending], return_exceptions=True)
+            errors = [(key, own) for (key, _), own in zip(sending, answers, strict=True) if _failed(own)]
             too_large |= {key for key, error in errors if isinstance(error, MessageSizeTooLargeError)}
             if too_large:
                 return too_large
@@ -200,12 +201,3 @@ class Sender:
 
 def _failed(answer: Any) -> bool:
     return isinstance(answer, BaseException)
-
-
-async def _queued(producer: AIOKafkaProducer, note: Outgoing) -> Awaitable[Any]:
-    # A record with neither key nor value means nothing to Kafka: the producer refuses it.
-    value = b"" if note.value is None and note.key is None else note.value
-    sent: Awaitable[Any] = await producer.send(
-        note.topic, value, note.key, partition=note.partition, headers=list(note.headers)
-    )
-    return sent
