@@ -146,6 +146,16 @@ class Node:
         return now
 
 
+def names(own: str) -> dict[str, str]:
+    """Settings of a group and topics that nobody else has."""
+    return {
+        "group": own,
+        "input_topic": f"{own}-notes",
+        "output_topic": f"{own}-annotations",
+        "dead_letter_topic": f"{own}-dead",
+    }
+
+
 class Bed:
     """Nodes on the same servers."""
 
@@ -169,10 +179,7 @@ class Bed:
                 accept_loss=self._shape.accept_loss,
                 workers=workers,
                 delivery=delivery,
-                group=name,
-                input_topic=f"{name}-notes",
-                output_topic=f"{name}-annotations",
-                dead_letter_topic=f"{name}-dead",
+                **names(name),
                 metrics_port=port.number,
                 cache_secret=secrets.token_hex(32),
             )

@@ -216,10 +216,7 @@ def _stand_in(
     (folder / name).mkdir()
     chosen = settings.load(
         bootstrap=bootstrap,
-        group=name,
-        input_topic=f"{name}-notes",
-        output_topic=f"{name}-annotations",
-        dead_letter_topic=f"{name}-dead",
+        **bench_bed.names(name),
         delivery=delivery,
         state_dir=folder / name,
     )
