@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from models.checkpoint import Checkpoint, open_checkpoint
+from models.errors import CheckpointError
 from models.manifest import seal
 from models.weights import save_quantised
 
@@ -152,3 +154,12 @@ def streamer_folder(folder: Path, seed: int = 0, **changes: Any) -> Path:
 def tiny(folder: Path, **changes: Any) -> Checkpoint:
     """A checkpoint of our own layout, opened."""
     return open_checkpoint(streamer_folder(folder, **changes))
+
+
+def refusal(folder: Path) -> str:
+    """What is said of a folder that cannot be opened: one line."""
+    with pytest.raises(CheckpointError) as caught:
+        open_checkpoint(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message

@@ -235,60 +235,9 @@ async def test_closing_publishes_what_is_finished_and_nothing_after_it() -> None
     assert not failures
 
 
-class Counting(FakePublisher):
-    """Keeps the offsets of every run."""
-
-    def __init__(self) -> None:
-        super().__init__(Brokers())
-        self.runs: list[list[int]] = []
-
-    async def publish(self, run: Sequence[Slot], after: int) -> None:
-        self.runs.append([slot.incoming.offset for slot in run])
-
-
 async def settle() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
-
-
-async def released_of_three(age: float) -> tuple[Release, Counting, list[Slot]]:
-    """Three notes of an age in seconds, the first two finished, the second after the first went out."""
-    publisher = Counting()
-    own = Release(HERE, 1, publisher, lambda error: None)
-    await own.start()
-    slots = [slot for offset in range(3) if (slot := own.take(note(offset)))]
-    for slot in slots:
-        slot.since -= age
-    for slot in slots[:2]:
-        own.finish(slot, answer(slot.incoming.offset))
-        await settle()
-    return own, publisher, slots
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run waits for as long as its oldest note is old, up to a minute."""
-    monkeypatch.setattr(release, "COMPANY", 1.0)
-    monkeypatch.setattr(release, "COMPANY_S", 60.0)
-
-
-@pytest.mark.usefixtures("patient")
-async def test_old_notes_wait_for_company_until_there_is_none_to_come() -> None:
-    own, publisher, slots = await released_of_three(age=3600)
-    assert publisher.runs == [[0]]
-    own.finish(slots[2], answer(2))
-    await settle()
-    assert publisher.runs == [[0], [1, 2]]
-    await own.close(0.0)
-
-
-@pytest.mark.usefixtures("patient")
-async def test_a_release_that_waits_for_company_ends_at_once_when_it_is_closed() -> None:
-    own, publisher, _ = await released_of_three(age=3600)
-    began = asyncio.get_running_loop().time()
-    await own.close(began + 30)
-    assert asyncio.get_running_loop().time() - began < 5
-    assert publisher.runs == [[0], [1]]
 
 
 async def test_what_is_no_note_counts_as_done_when_all_before_it_is() -> None:
@@ -307,35 +256,6 @@ async def test_what_is_no_note_counts_as_done_when_all_before_it_is() -> None:
     await settle()
     assert (brokers.published, brokers.committed) == ([6], 8)
     await own.close(0.0)
-
-
-async def test_young_notes_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release, "COMPANY", 1e-9)
-    own, publisher, _ = await released_of_three(age=0)
-    assert publisher.runs == [[0], [1]]
-    await own.close(0.0)
-
-
-async def test_company_is_waited_for_no_longer_than_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release, "COMPANY", 1.0)
-    monkeypatch.setattr(release, "COMPANY_S", 0.0)
-    own, publisher, _ = await released_of_three(age=3600)
-    assert publisher.runs == [[0], [1]]
-    await own.close(0.0)
-
-
-@pytest.mark.parametrize(("rest", "runs"), [(0.0, [[0], [1]]), (1e9, [[0]])])
-async def test_slow_brokers_get_fewer_releases_until_it_is_closed(
-    monkeypatch: pytest.MonkeyPatch, rest: float, runs: list[list[int]]
-) -> None:
-    monkeypatch.setattr(release, "REST", rest)
-    monkeypatch.setattr(release, "COMPANY_S", 60.0)
-    own, publisher, _ = await released_of_three(age=0)
-    assert publisher.runs == runs
-    began = asyncio.get_running_loop().time()
-    await own.close(began + 30)
-    assert publisher.runs == [[0], [1]]
-    assert asyncio.get_running_loop().time() - began < 5
 
 
 async def test_a_publisher_that_hangs_does_not_hold_up_the_end() -> None:

@@ -97,7 +97,7 @@ ROWS = (
         tests=("test_metrics.py::test_latency_clamps_at_zero_when_clocks_disagree",)),
     Row("25", "wrong settings", "exit 2, one line, no secret", tests=("test_settings.py", "test_cli.py")),
     Row("26", "checkpoint missing, truncated, changed, a pickle", "refuses to start",
-        tests=("test_checkpoint.py",)),
+        tests=("test_checkpoint.py", "test_huggingface.py")),
     Row("27", "old worker, new worker and back, in mid-stream", "old readers read on; cache keys differ",
         rows_versions.swapped, stage="versions"),
     Row("28", "a scraper that never finishes, and a quick one", "throughput changes by ≤ 2 %",
