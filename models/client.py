@@ -26,6 +26,7 @@ from models.errors import EngineError, RequestRefused
 from models.explaining.questions import Weighed
 from models.explanation import Method
 from models.link import Link
+from models.observer import Waited, unobserved
 from models.precision import Precision
 from models.reader import PassageFault, Reader, Tokens
 from models.requests import Passage as Ids
@@ -61,8 +62,9 @@ class _Outstanding:
 class EngineClient:
     """One worker's connection to the engine at `ipc://…`. For one event loop."""
 
-    def __init__(self, address: str, checkpoint: Checkpoint) -> None:
+    def __init__(self, address: str, checkpoint: Checkpoint, waited: Waited = unobserved) -> None:
         self._address = address
+        self._waited = waited
         self._fingerprint = checkpoint.fingerprint
         self._hello = wire.Hello(wire.VERSION, checkpoint.fingerprint)
         self._reader = Reader(checkpoint)
@@ -165,11 +167,12 @@ class EngineClient:
     async def _answers(self, tokens: Sequence[Tokens], lane: Lane) -> Answers:
         passages = [own.passage for own in tokens]
         credit, weight = self._credit[lane], wire.weight(passages)
-        await credit.take(weight)  # each lane has its own: a backfill that waits keeps nothing urgent back
+        waited = await credit.take(weight)  # its lane's own: a backfill that waits keeps nothing urgent back
         try:
             answers: Answers = await self._ask(
                 lambda number: [wire.encode(wire.Read(number, lane)), *wire.pack_passages(passages)]
             )
+            self._waited(lane, waited + answers.queue_ms / 1e3)
             return answers
         finally:
             credit.give(weight)

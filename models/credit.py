@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 
@@ -18,11 +19,12 @@ class Credit:
         self.outstanding = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    async def take(self, amount: int) -> None:
-        """Returns when `amount` is ours, until it is given back."""
+    async def take(self, amount: int) -> float:
+        """Returns when `amount` is ours, until it is given back; how many seconds it waited for that."""
         if not self._waiting and self._fits(amount):
             self.outstanding += amount
-            return
+            return 0.0
+        begun = time.monotonic()
         entry = amount, asyncio.get_running_loop().create_future()
         self._waiting.append(entry)
         try:
@@ -35,6 +37,7 @@ class Credit:
                     self._waiting.remove(entry)
                 self._admit()
             raise
+        return time.monotonic() - begun
 
     def give(self, amount: int) -> None:
         self.outstanding -= amount

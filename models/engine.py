@@ -78,7 +78,7 @@ class Engine:
 
         `owner`: whose they are; in every lane the owners are served in turn.
         """
-        request = Request(len(passages), lane)
+        request = Request(len(passages))
         if not self._lanes.put(pieces(request, passages, self._limit, self._overlap), lane, owner):
             raise self._broken or EngineError("the engine was closed")
         return request.future
@@ -109,7 +109,8 @@ class Engine:
     def _turn(self, batch: list[Piece]) -> None:
         """One batch, from the queue to its answers."""
         begun = time.monotonic()
-        self._observe_wait(batch, begun)
+        for start, _ in runs(batch):
+            batch[start].request.begin(begun)
         try:
             self._read(batch)
         finally:
@@ -172,13 +173,6 @@ class Engine:
         self._broken = self._broken or why
         for piece in self._lanes.close():
             piece.request.fail(why)
-
-    def _observe_wait(self, batch: list[Piece], now: float) -> None:
-        for start, _ in runs(batch):
-            request = batch[start].request
-            waited = request.begin(now)
-            if waited is not None and self._observer:
-                self._observer.waited(request.lane, waited)
 
     def _observe_batch(self, batch: list[Piece], seconds: float) -> None:
         if self._observer:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.answers import Answers, joined
-from models.types import Lane
 from models.windows import cut
 
 Passage = tuple[NDArray[np.int32], NDArray[np.uint8]]
@@ -34,12 +33,11 @@ class Rows(NamedTuple):
 class Request:
     """Some passages that are asked for and answered together."""
 
-    __slots__ = ("_asked", "_begun", "_left", "_numbers", "_parts", "dropped", "future", "lane", "lock")
+    __slots__ = ("_asked", "_begun", "_left", "_numbers", "_parts", "dropped", "future", "lock")
 
-    def __init__(self, count: int, lane: Lane) -> None:
+    def __init__(self, count: int) -> None:
         self.future: Future[Answers] = Future()
         self.future.add_done_callback(self._done)
-        self.lane: Lane = lane
         self.lock = threading.Lock()
         self.dropped = False
         """Nobody waits for it any more."""
@@ -51,13 +49,10 @@ class Request:
         if not count:
             self.future.set_result(joined([]))
 
-    def begin(self, now: float) -> float | None:
-        """Seconds that the request waited, the first time that a batch takes some of it."""
+    def begin(self, now: float) -> None:
+        """A batch takes some of it; the first one ends its wait."""
         with self.lock:
-            if self._begun:
-                return None
-            self._begun = now
-            return now - self._asked
+            self._begun = self._begun or now
 
     def answer(self, numbers: Sequence[int], part: Answers) -> None:
         """Passages `numbers` are read."""

@@ -93,7 +93,8 @@ async def _reading(settings: Settings, checkpoint: Checkpoint) -> AsyncIterator[
         )
     finish = checkpoints.finish(settings, checkpoint)
     await _cache(settings, checkpoint.fingerprint).close()  # a setting of no use is refused at once
-    reading = Reading(settings, checkpoint, finish, EngineClient(settings.engine_address, checkpoint))
+    engine = EngineClient(settings.engine_address, checkpoint, metrics.waited)
+    reading = Reading(settings, checkpoint, finish, engine)
     try:
         yield reading
     finally:

@@ -84,7 +84,8 @@ _BATCH_TOKENS = _histogram("batch_tokens", "Tokens in one encoder pass.", bucket
 _BATCH_FILL = _histogram("batch_fill_ratio", "Tokens of a batch over the token budget.", buckets=TENTHS)
 _BATCH_WINDOWS = _histogram("batch_windows", "Windows in one encoder pass.", buckets=POWERS_OF_4[:7])
 _BATCH_SECONDS = _histogram("batch_seconds", "Time of one encoder pass and its heads.")
-_WAIT = _histogram("queue_wait_seconds", "From a request's arrival at the engine to its first batch.", "lane")
+_WAIT = _histogram("queue_wait_seconds",
+                   "A request's wait for room at its worker and in the engine's queue.", "lane")  # fmt: skip
 _DEPTH = _gauge("queue_windows", "Windows waiting for the device.", "lane")
 _BUSY = _counter("device_busy_seconds", "Time that the engine's readers spent on batches.")
 _READERS = _gauge("engine_readers", "Batches that the engine can work on at once.")
@@ -193,6 +194,11 @@ class CacheObserver:
         _BREAKER.set(is_open)
 
 
+def waited(lane: Lane, seconds: float) -> None:
+    """How long a request of this process waited for the device; `models.observer.Waited`."""
+    _waits[lane].observe(seconds)
+
+
 class EngineObserver:
     """What happens in the engine of this process; `models.engine.Observer`."""
 
@@ -204,9 +210,6 @@ class EngineObserver:
         _BATCH_FILL.observe(tokens / budget)
         _BATCH_WINDOWS.observe(windows)
         _BATCH_SECONDS.observe(seconds)
-
-    def waited(self, lane: Lane, seconds: float) -> None:
-        _waits[lane].observe(seconds)
 
     def depth(self, lane: Lane, windows: int) -> None:
         _depths[lane].set(windows)

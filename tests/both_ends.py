@@ -18,6 +18,7 @@ from models.answers import Answer, Answers, together
 from models.checkpoint import Checkpoint
 from models.client import EngineClient
 from models.engine import Engine
+from models.observer import Waited, unobserved
 from models.precision import Precision
 from models.reader import PassageFault, Reader
 from models.requests import Passage as Ids
@@ -86,11 +87,15 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    checkpoint: Checkpoint, folder: Path, room: int = 1 << 18, precision: Precision = "fp32"
+    checkpoint: Checkpoint,
+    folder: Path,
+    room: int = 1 << 18,
+    precision: Precision = "fp32",
+    waited: Waited = unobserved,
 ) -> AsyncIterator[tuple[Stage, bytes, EngineClient]]:
     with zmq.asyncio.Context() as context:
         stage = Stage(context, folder / "e.sock")
-        client = EngineClient(f"ipc://{folder}/e.sock", checkpoint)
+        client = EngineClient(f"ipc://{folder}/e.sock", checkpoint, waited)
         connecting = asyncio.create_task(client.connect())
         identity = await stage.welcome(checkpoint, precision=precision, room=room)
         await connecting

@@ -156,12 +156,12 @@ def test_the_oldest_unreleased_note_is_infinitely_young_when_there_is_none() -> 
     assert page()["streamer_unreleased_oldest_timestamp_seconds"] == math.inf
 
 
-def test_the_engine_and_the_cache_report_through_their_observers() -> None:
+def test_the_engine_its_worker_and_the_cache_report_through_their_observers() -> None:
     before = page()
     engine, cache = metrics.EngineObserver(), metrics.CacheObserver()
     engine.readers(2)
     engine.batch(tokens=1024, budget=4096, windows=5, seconds=0.2)
-    engine.waited("stat", 0.01)
+    metrics.waited("stat", 0.01)
     engine.depth("backfill", 7)
     engine.busy(0.25)
     cache.found(hits=3, misses=1)

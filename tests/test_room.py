@@ -1,9 +1,11 @@
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from models import credit as credit_module
 from models import server as server_module
 from models import wire
 from models.checkpoint import Checkpoint
@@ -11,7 +13,7 @@ from models.client import EngineClient
 from models.engine import Engine
 from models.reader import Reader
 from models.server import Server
-from models.types import Findings
+from models.types import Findings, Lane
 from tests.both_ends import Held, expected, passages, serving, staged, texts
 
 READERS = 1
@@ -106,6 +108,25 @@ async def test_a_pong_gives_more_room(checkpoint: Checkpoint, folder: Path) -> N
         for number in numbers:
             await stage.answer(identity, number)
         await asyncio.gather(*readings)
+
+
+async def test_the_wait_for_room_counts_with_the_wait_in_the_engines_queue(
+    checkpoint: Checkpoint, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, waits = SimpleNamespace(now=100.0), list[tuple[Lane, float]]()
+    monkeypatch.setattr(credit_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    room = room_for(checkpoint, 1)
+    async with staged(checkpoint, folder, room, waited=lambda *own: waits.append(own)) as ends:
+        stage, identity, client = ends
+        readings = [asyncio.create_task(client.read(texts(1), "stat")) for _ in range(2)]
+        _, first = await stage.hear(wire.Read)
+        clock.now += 3
+        await stage.answer(identity, first.number)
+        _, second = await stage.hear(wire.Read)
+        await stage.answer(identity, second.number)
+        await asyncio.gather(*readings)
+    assert [lane for lane, _ in waits] == ["stat", "stat"]
+    assert [seconds for _, seconds in waits] == pytest.approx([0.0015, 3.0015])
 
 
 async def test_a_backfill_that_fills_the_room_keeps_nothing_urgent_waiting(
