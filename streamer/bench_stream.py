@@ -24,6 +24,7 @@ from streamer.bench_bed import Alone, Bed, Node, Shape
 from streamer.bench_figures import Figures, Latency, Pair, Scrape, Swept
 from streamer.bench_notes import BenchNote, Notes
 from streamer.ledger import quantile
+from streamer.ports import HOST
 
 WARM_UP = 24
 FEWEST, MOST = 8, 20_000
@@ -205,10 +206,10 @@ def _scraping(port: int) -> Iterator[None]:
     done = Event()
 
     def scrape() -> None:
-        with socket.create_connection(("127.0.0.1", port)) as stuck:
+        with socket.create_connection((HOST, port)) as stuck:
             stuck.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while not done.wait(SCRAPE_S):
-                local_node.get(port, "/metrics")
+                local_node.get(f"{HOST}:{port}", "/metrics")
 
     thread = Thread(target=scrape, name="scrape")
     thread.start()

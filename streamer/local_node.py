@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from tempfile import TemporaryFile
@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 from streamer import settings as configuration
 from streamer.children import bound_to_us
 from streamer.errors import WorldError
+from streamer.ports import HOST
 from streamer.settings import Settings
 
 READY_S = 240.0
@@ -43,9 +44,9 @@ def running(settings: Settings) -> Iterator[Callable[[], bool]]:
             _end(process)
 
 
-def get(port: int, path: str) -> tuple[int, str]:
-    """Status and text of a page of the node."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+def get(address: str, path: str) -> tuple[int, str]:
+    """Status and text of a node's page, at `host:port`. Raises OSError or HTTPException."""
+    connection = HTTPConnection(address, timeout=10)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -56,8 +57,13 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 def metric(port: int, name: str) -> float:
     """The sum of a metric over its labels, as the metrics page shows it; 0 where it is absent."""
-    lines = get(port, "/metrics")[1].splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+    return total(get(f"{HOST}:{port}", "/metrics")[1].splitlines(), name)
+
+
+def total(series: Iterable[str], name: str, label: str = "") -> float:
+    """The sum of a metric over its labels, or those with that one, in lines of a page; 0: it is absent."""
+    lines = (own for own in series if own.startswith((f"{name} ", f"{name}{{")) and label in own)
+    return sum(float(own.rsplit(" ", 1)[1]) for own in lines)
 
 
 def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -66,7 +72,7 @@ def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise WorldError(f"the service stopped at its start with exit code {process.returncode}")
         with suppress(OSError, HTTPException):
-            if get(port, "/readyz")[0] == 200:
+            if get(f"{HOST}:{port}", "/readyz")[0] == 200:
                 return
         time.sleep(0.1)
     raise WorldError(f"the service was not ready within {READY_S:.0f} s; run `streamer run` to see why")

@@ -42,6 +42,7 @@ def test_a_metric_is_summed_over_its_labels(port: int) -> None:
     assert local_node.metric(port, "b") == 4.0
     assert local_node.metric(port, "a_total") == 2.0
     assert local_node.metric(port, "missing") == 0.0
+    assert local_node.total(PAGE.decode().splitlines(), "b", 'x="2"') == 2.5
 
 
 def test_a_node_that_cannot_start_says_so_and_shows_its_log(capfd: pytest.CaptureFixture[str]) -> None:

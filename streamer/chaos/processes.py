@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Self
 
 import psutil
 
+from streamer import local_node
 from streamer.chaos.places import ROOT, Topics
 from streamer.chaos.waiting import NotInTime, wait_until
 from streamer.children import bound_to_us
@@ -145,18 +146,11 @@ class Node(Process):
         address = self.address
         if address is None:
             raise ConnectionError("the node has no page yet")
-        connection = HTTPConnection(address, timeout=10)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
+        return local_node.get(address, path)
 
     def metric(self, name: str, label: str = "") -> float:
         """The sum of a metric over its labels, or those with that one; 0 where it or the page is absent."""
-        lines = (own for own in self.series() if own.startswith((f"{name} ", f"{name}{{")) and label in own)
-        return sum(float(own.rsplit(" ", 1)[1]) for own in lines)
+        return local_node.total(self.series(), name, label)
 
     def series(self) -> list[str]:
         """Every series with its value, as the page has it; none where the page is absent."""
