@@ -118,6 +118,22 @@ def test_teachers_come_first_and_each_student_begins_as_the_one_before(place: Pa
     )
 
 
+def test_what_goes_on_is_the_average_of_student_and_teachers(place: Path) -> None:
+    alone = msgspec.structs.replace(CONFIG, tokens=600, teachers=({"seed": 5},))
+    for shares in ((1.0, 0.0), (0.25, 0.75)):
+        folder, _ = train(place, f"averaged-{shares[0]}", msgspec.structs.replace(alone, averaged=shares))
+        key = "encoder.layers.0.attention_norm.bias"  # kept as it is, not in 8 bits
+        first, last = (
+            torch.load(folder.parent / f"{name}.pt", weights_only=True)["model"][key]
+            for name in ("teacher-1", "training")
+        )
+        kept = load_file(folder / "weights.safetensors")[key]
+        torch.testing.assert_close(kept, shares[0] * last + shares[1] * first)
+        assert not torch.equal(first, last)
+    with pytest.raises(ValueError, match="write 2 shares"):
+        msgspec.convert({**msgspec.to_builtins(alone), "averaged": [1.0]}, TrainConfig)
+
+
 @pytest.mark.parametrize("wrong", [{"tokens": "many"}, {"mashed": 0.1}])
 def test_a_teacher_with_a_wrong_setting_is_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="teacher 2 of the training configuration"):

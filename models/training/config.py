@@ -45,9 +45,10 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     `pretrain`: how the trunk reads the raw texts of `pretrain_on` first. `teachers`: models that are trained
     before, and teach: of each, what is otherwise than here. A student begins as the first of them, and reads
     the raw texts of `unlabelled` too, of which it has only what they say. `students`: those before the last
-    one, likewise; each teaches those after it, and the next one begins as it. `refit`: corpora whose
-    classes are learned once more at the end, the trunk as it is; `pieces`: how many word pieces then speak
-    for themselves. `embedding`: whether passages get vectors.
+    one, likewise; each teaches those after it, and the next one begins as it. `averaged`: shares of the last
+    student and of those that taught it, the newest first, in the weights that all goes on with.
+    `refit`: corpora whose classes are learned once more at the end, the trunk as it is; `pieces`: how many
+    word pieces then speak for themselves. `embedding`: whether passages get vectors.
     `whole`: by corpus, the chance that a document is seen as one window of up to `longest` tokens.
     `weights`: of the tasks' losses. `surrogates`, `synthetic`: documents made anew in each epoch.
     `masked`: share of the tokens that are hidden; `dropout`: of what each sublayer adds that is left out;
@@ -66,6 +67,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pretrain_on: tuple[str, ...] = tuple(READERS)
     teachers: tuple[dict[str, Any], ...] = ()
     students: tuple[dict[str, Any], ...] = ()
+    averaged: tuple[float, ...] = ()
     unlabelled: dict[str, float] = {}
     refit: tuple[str, ...] = ()
     pieces: int = 0
@@ -102,6 +104,11 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     threads: int = 0
     """Cores to use; 0: leave it to torch."""
 
+    def __post_init__(self) -> None:
+        models = len(self.teachers) + len(self.students) + 1
+        if self.averaged and (len(self.averaged) != models or abs(sum(self.averaged) - 1) > 1e-6):
+            raise ValueError(f"averaged: write {models} shares, one a model, that make 1 together")
+
     @property
     def steps(self) -> int:
         return max(1, self.tokens // self.batch_tokens)
@@ -120,7 +127,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self._otherwise(f"student {number + 1}", self.students[number])
 
     def _otherwise(self, who: str, changes: dict[str, Any]) -> TrainConfig:
-        changed = msgspec.to_builtins(self) | {"teachers": (), "students": ()} | changes
+        changed = msgspec.to_builtins(self) | {"teachers": (), "students": (), "averaged": ()} | changes
         try:
             return msgspec.convert(changed, TrainConfig)
         except msgspec.ValidationError as error:

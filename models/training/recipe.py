@@ -84,6 +84,8 @@ def run(
         state = folder / f"student-{number + 1}.pt"
         teachers.insert(0, kitchen.trained(config.student(number), state, teachers, on_progress))
     student = kitchen.trained(config, folder / STATE, teachers, on_progress)
+    if config.averaged:
+        average([student, *teachers], config.averaged)
     kitchen.refitted(student, config)
     finished = export(student, start, names, config, folder / "checkpoint")
     if config.embedding:
@@ -147,6 +149,18 @@ class Kitchen:
         if examples:
             special = special_pieces(self._start.tokenizer)
             refit(model, examples, special, config.window - 2, config.seed, config.pieces)
+
+
+@torch.no_grad()
+def average(models: Sequence[Model], shares: Sequence[float]) -> None:
+    """The first gets the mean of all weights: models that began alike lie in one valley (Wortsman et al.
+    2022, "Model soups")."""
+    states = [model.state_dict() for model in models]
+    mean = {
+        name: sum(share * state[name] for share, state in zip(shares, states, strict=True))
+        for name in states[0]
+    }
+    models[0].load_state_dict(mean)
 
 
 def read_training(
