@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.heads.bag import Bag
+from models.heads.bag import MOST, Bag
 from models.heads.text_classes import TextClasses
 
 
@@ -27,6 +27,10 @@ def told(*windows: list[int]) -> torch.Tensor:
 
 def test_pieces_add_their_rows_and_others_nothing() -> None:
     assert told([7, 7, 1, 12], [30, 29], [99, 0, 8]).tolist() == [[0.5, 2.5], [0.25, 0.125], [0.0, 0.0]]
+
+
+def test_few_words_are_no_surer_than_many_may_be() -> None:
+    assert told([12], [12, 12]).tolist() == [[0.0, MOST], [0.0, MOST]]
 
 
 @given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=30), min_size=1, max_size=8))

@@ -1,7 +1,7 @@
 """Which word pieces a window has, whatever their order: some words alone tell what a text is.
 
 A class head adds it to what the trunk tells: the mean over the window's tokens of a row of weights for each
-piece that counts.
+piece that counts. A window of few words would be surer than any: what a bag says has its limits.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+
+MOST = 3.0
+"""Log-odds that a bag adds to or takes from a label at most."""
 
 
 class Bag(nn.Module):
@@ -27,4 +31,4 @@ class Bag(nn.Module):
         place = torch.searchsorted(self.pieces, ids).clamp(max=len(self.pieces) - 1)
         rows = self.table[place].double() * (self.pieces[place] == ids)[:, None]
         sums = torch.segment_reduce(rows, "sum", lengths=sizes, axis=0)
-        return (sums / sizes[:, None]).float()
+        return (sums / sizes[:, None]).clamp(-MOST, MOST).float()
