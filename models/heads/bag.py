@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-
 MOST = 3.0
 """Log-odds that a bag adds to or takes from a label at most."""
 
