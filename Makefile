@@ -17,7 +17,7 @@ help: ## list the tasks
 
 setup: $(VENV)/.ready ## make .venv with everything in it (plain Python with pip, no root)
 
-demo: setup ## real Kafka, real Redis, the trained checkpoint, 400 notes: make demo ARGS="--report out.json"
+demo: setup ## real Kafka, real Redis, the trained checkpoint, 300 notes: make demo ARGS="--report out.json"
 	@$(BIN)/streamer demo $(ARGS)
 
 test: setup check integration ## what CI runs: everything
@@ -41,8 +41,13 @@ floors: setup ## imports go only downward
 unit: setup ## tests that need no server
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/integration -n 2 --dist loadfile
 
+ALERTS := tests/integration/test_alerts.py
+
 integration: setup ## tests on the real servers
-	$(BIN)/pytest tests/integration -n 2 --dist loadfile
+	$(BIN)/pytest tests/integration --ignore $(ALERTS) -n 2 --dist loadfile
+
+alerts: setup ## every alert in the fault it is for, minutes of an idle machine (with Prometheus: apt-get install prometheus)
+	$(BIN)/pytest -s $(ALERTS)
 
 # Another time for all targets together: make fuzz MINUTES=1. Only some of them: make fuzz ARGS="decode wire"
 MINUTES ?= 10

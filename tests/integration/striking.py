@@ -145,7 +145,7 @@ class Scene:
     @contextmanager
     def _second(self, at: Topics) -> Iterator[Deployment]:
         checkpoint = poisoned(self.folder / "second-checkpoint")
-        texts = notes.texts(30_000, 2)
+        texts = notes.texts(300_000, 2)
         longer = [" ".join(texts[n : n + 3]) for n in range(0, len(texts), 3)]
         with Port() as port:
             own = {"checkpoint": str(checkpoint), "metrics_port": str(port.number), "token_budget": "512"}
@@ -166,8 +166,9 @@ class Scene:
             began = time.monotonic()
             while not self.watch.fired(*names) and time.monotonic() - began < BACK_S:
                 done = second.answered
-                if second.sent - done < FLOOD + AHEAD_S * done / (time.monotonic() - began):
-                    second.send(FLOOD, "stat")
+                wanted = FLOOD + AHEAD_S * done / (time.monotonic() - began)
+                if second.sent - done < wanted:
+                    second.send(max(FLOOD, int(wanted - second.sent + done)), "stat")
                 time.sleep(0.2)
         second.wait_for_all()
         self.watch.settle(*names)
