@@ -256,8 +256,8 @@ def table(cases: Sequence[Case], of: Shape) -> Table:
         f"exactly once against at least once; engine: {of.name}, {of.precision}, {bench_bed.device_name(of)}"
     )
     found = Table("pipeline", title=title)
-    for column in ("tokens", "partitions", "notes/s", "time", "rounds", "processor time", "p50 / p99, ms"):
-        found.add_column(column, justify="right")
+    for column in ("tokens", "parts", "notes/s", "time", "processor", "p50 / p99, ms"):
+        found.add_column(column, justify="right", no_wrap=True)
     for own in cases:
         pace = own.as_dict()["notes_per_second"]
         late = [f"{own.latency_ms[mode]['p50']:,.0f} / {own.latency_ms[mode]['p99']:,.0f}" for mode in MODES]
@@ -265,12 +265,13 @@ def table(cases: Sequence[Case], of: Shape) -> Table:
             own.pipeline,
             f"{own.tokens:,}",
             str(own.partitions),
-            f"{pace[EXACTLY]:,.0f} : {pace[AT_LEAST]:,.0f}",
-            f"× {median(own.ratios):.2f}",
-            f"{min(own.ratios):.2f}-{max(own.ratios):.2f}",
+            f"{pace[EXACTLY]:,.0f}\n{pace[AT_LEAST]:,.0f}",
+            f"× {median(own.ratios):.2f}\n{min(own.ratios):.2f}–{max(own.ratios):.2f}",
             f"× {own.processor_ratio:.2f}",
-            " : ".join(late),
+            "\n".join(late),
+            end_section=True,
         )
+    found.caption = "two lines: exactly once, then at least once; of the time its median, then its range"
     return found
 
 
