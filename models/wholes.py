@@ -93,5 +93,6 @@ def embeddings(passages: Sequence[Passage], findings: Sequence[Findings]) -> tup
 
 
 def _unit(vector: Float) -> tuple[float, ...]:
-    length = float(np.linalg.norm(vector))
-    return tuple((vector / (length or 1.0)).round(4).tolist())
+    own = vector / (float(np.abs(vector).max(initial=0.0)) or 1.0)  # squares of tiny numbers are nothing
+    length = float(np.linalg.norm(own))
+    return tuple((own / (length or 1.0)).round(4).tolist())

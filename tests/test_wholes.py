@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.types import Classified, Findings, Passage, Section, Span, Task
@@ -72,6 +72,8 @@ VECTORS = st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, ma
 
 
 @given(VECTORS)
+@example([(0.0, 1e-162)])
+@example([(5e-324, 0.0)])
 def test_embeddings_are_one_long_for_the_note_and_each_section(vectors: list[tuple[float, float]]) -> None:
     passages = [passage("x" * (n + 1), f"s{n % 2}") for n in range(len(vectors))]
     found = embeddings(passages, [Findings(embedding=vector) for vector in vectors])
