@@ -10,11 +10,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from models.heads.bag import Bag
-from models.training.losses import marginal
+from models.training.losses import labels_cost
 
 TEXTS = 3
 """In fewer texts a piece tells nothing."""
@@ -60,11 +59,7 @@ def _fitted(features: Tensor, wanted: Tensor, independent: bool) -> tuple[Tensor
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        logits = features @ weights + bias
-        if independent:
-            cost = F.binary_cross_entropy_with_logits(logits, wanted.float(), reduction="sum")
-        else:
-            cost = marginal(logits, wanted).sum()
+        cost = labels_cost(features @ weights + bias, wanted, independent)
         loss = cost + weights.square().sum() / (2 * STRENGTH)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss

@@ -101,8 +101,11 @@ def class_loss(
     sums = logits.new_zeros(len(known), logits.shape[1]).index_add(0, bundle[mine], logits * weights[:, None])
     totals = logits.new_zeros(len(known)).index_add(0, bundle[mine], weights)
     mean = sums[known] / totals[known][:, None]
-    if head.independent:
-        cost = F.binary_cross_entropy_with_logits(mean, wanted[known].float(), reduction="sum")
-    else:
-        cost = marginal(mean, wanted[known]).sum()
-    return cost * TOKENS_A_SPAN / int(sizes.sum())
+    return labels_cost(mean, wanted[known], head.independent) * TOKENS_A_SPAN / int(sizes.sum())
+
+
+def labels_cost(logits: Tensor, wanted: Tensor, independent: bool) -> Tensor:
+    """Sum over texts. `logits`, `wanted` (bool): [texts, labels]; `independent`: a text may have several."""
+    if independent:
+        return F.binary_cross_entropy_with_logits(logits, wanted.float(), reduction="sum")
+    return marginal(logits, wanted).sum()
