@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What is raised of a JSON or text file that is not what it should be."""
+"""What is raised of a file or a message that is not what it should be."""
 
 
 class CheckpointError(Exception):

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.answers import STATUSES, Answers
+from models.errors import UNREADABLE
 from models.explaining.questions import COLUMNS, Weighed
 from models.explanation import Method
 from models.precision import Precision
@@ -132,7 +133,7 @@ def to_worker(header: bytes) -> ToWorker:
 def _message(decode: Callable[[bytes], Message], header: bytes) -> Message:
     try:
         return decode(header)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise Malformed("not a message of this protocol") from None
 
 
