@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.blocks import in_blocks
+from models.blocks import Together, in_blocks
 from models.checkpoint import Checkpoint
 from models.encoder import Encoder, sent
 from models.errors import EngineError
@@ -45,6 +45,8 @@ class Forward:
         encoder, self.heads = load(checkpoint, self.device)
         self._encoder = _trunk(encoder, self.device, precision)
         heads = self.heads
+        linears = [_linear(cast(nn.Module, head)) for head in heads.spans]
+        self._spans = Together(linears) if linears else lambda _: []
         for head in (*heads.spans, heads.assertion, heads.relations, *heads.classes):
             if head is not None:
                 in_blocks(cast(nn.Module, head))
@@ -64,8 +66,7 @@ class Forward:
         features[inner] = np.concatenate([features for _, features in windows])
         pieces = self._put(ids)
         hidden = self._encoder(pieces, lengths, self._put(features))
-        spans = [head.project(hidden.float()) for head in self.heads.spans]
-        return Projected(ids, ends, hidden, spans, self._classes(hidden, pieces, first, lengths))
+        return Projected(ids, ends, hidden, self._spans(hidden.float()), self._classes(hidden, pieces, first, lengths))
 
     def _classes(
         self, hidden: Tensor, pieces: Tensor, first: NDArray[np.int64], lengths: list[int]
@@ -94,6 +95,12 @@ class Forward:
 
     def _put(self, array: NDArray[np.generic]) -> Tensor:
         return sent(torch.from_numpy(array), self.device)
+
+
+def _linear(head: nn.Module) -> nn.Linear:
+    """Of a spans head: all that its `project` is."""
+    (linear,) = (own for own in head.modules() if isinstance(own, nn.Linear))
+    return linear
 
 
 def _trunk(encoder: Encoder, device: torch.device, precision: Precision) -> Callable[..., Tensor]:

@@ -1,6 +1,6 @@
 """Mentions of passages → a note's entities, with codes and relations between them. Pure.
 
-Mentions of which too little is sure, by their category, are none.
+Mentions of which too little is sure, by their category, are none; nor are relations.
 Duplicates: of overlapping mentions of one category stays the most confident, then the longer, then the first.
 Mentions of different categories may overlap; all stay. A relation with a mention that does not stay is none,
 and what is only something in a relation (an effect is one of a drug) does not stay without.
@@ -35,6 +35,7 @@ from models.types import (
     Relation,
     Section,
     Span,
+    Tie,
 )
 
 DIGITS = 3
@@ -105,6 +106,7 @@ def entities_and_relations(
                 raise AssertionError("this is a bug: a mention lies outside its passage")
             own[number] = _entity(whose, passage, mention, rules[passage.section], next(links))
         ties = [tie for tie in found.ties if tie.source in own and tie.target in own]
+        ties = [tie for tie in ties if _holds(whose, tie, own[tie.source], own[tie.target])]
         tied = {end for tie in ties for end in (tie.source, tie.target)}
         entities += [e for n, e in own.items() if n in tied or e.category not in whose.finish.dependent]
         for tie in ties:
@@ -120,6 +122,15 @@ def entities_and_relations(
 
 def _sure(whose: Whose, mention: Mention) -> bool:
     return mention.confidence >= whose.finish.least.get(mention.category, 0.0)
+
+
+def _holds(whose: Whose, tie: Tie, source: Entity, target: Entity) -> bool:
+    return all_sure(tie.confidence, source, target) >= whose.finish.least.get(tie.category, 0.0)
+
+
+def all_sure(confidence: float, source: Entity, target: Entity) -> float:
+    """How sure it is that a relation and both its ends are right."""
+    return confidence * source.confidence * target.confidence
 
 
 def _links(whose: Whose, kept: Sequence[tuple[Passage, dict[int, Mention]]]) -> Iterator[tuple[Link, ...]]:

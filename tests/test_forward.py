@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.blocks import Together
 from models.checkpoint import Checkpoint
 from models.errors import EngineError
 from models.forward import Forward
@@ -34,6 +35,18 @@ def test_a_batch_is_packed_and_framed(checkpoint: Checkpoint, precision: Precisi
     assert projected.ids.tolist() == [cls, 5, 6, 7, sep, cls, sep]
     assert projected.ends.tolist() == [5, 7]
     assert projected.hidden.shape == (7, checkpoint.encoder.hidden_size)
+
+
+def test_layers_together_say_what_each_says() -> None:
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(16, width) for width in (5, 1, 40)]
+    rows = torch.randn(130, 16)
+    together = Together(layers)
+    with torch.inference_mode():
+        for own, layer in zip(together(rows), layers, strict=True):
+            torch.testing.assert_close(own, layer(rows), atol=1e-5, rtol=0)
+        alone = torch.cat([torch.cat(together(row[None]), 1) for row in rows])
+        assert torch.equal(torch.cat(together(rows), 1), alone)  # whatever rows are beside it
 
 
 def test_without_onednn_only_fp32_can_be_read(

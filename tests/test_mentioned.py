@@ -100,6 +100,24 @@ def test_what_too_little_is_sure_of_is_no_finding_and_no_end_of_a_relation() -> 
     assert left(0.5) == (everything[0] - {"SIGN_OR_SYMPTOM"}, 0)
 
 
+def test_a_relation_is_as_sure_as_it_and_both_its_ends() -> None:
+    pain, drug = mention(*PAIN, "SIGN_OR_SYMPTOM", 0.8), mention(*ASPIRIN, "MEDICATION", 0.5)
+    effect = mention(24, 40, "EFFECT")
+
+    def left(least: float, category: str = "EFFECT_OF") -> tuple[int, set[str]]:
+        finish = Finish(least={category: least}, dependent=frozenset({"EFFECT"}))
+        ties = (Tie("EFFECT_OF", 0, 1, 0.9), Tie("EFFECT_OF", 2, 1, 0.9))
+        record = read(
+            Note(id="n", text=TEXT), lambda _: found(pain, drug, effect, ties=ties), finish=finish
+        )
+        return len(record.relations), {entity.category for entity in record.entities}
+
+    every = {"SIGN_OR_SYMPTOM", "MEDICATION", "EFFECT"}
+    assert left(0.36) == left(0.99, "OTHER") == (2, every)
+    assert left(0.361) == (1, every)  # 0.9 · 0.8 · 0.5; of the effect all is sure
+    assert left(0.451) == (0, every - {"EFFECT"})
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=8), st.integers(0, 5))
 def test_every_end_of_a_relation_is_an_entity_of_the_record(pairs: list[tuple[int, int]], count: int) -> None:
     every = [mention(n * 3, n * 3 + 4, "AB"[n % 2]) for n in range(count)]

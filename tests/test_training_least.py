@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.corpora.scheme import ANYTHING, Document, Labelled
-from models.training.least import MOST, Told, best, least, told
-from models.types import Annotation, Findings, Note
+from models.corpora.scheme import ANYTHING, Document, Labelled, Related
+from models.training.least import MOST, Told, best, least, tied, told
+from models.types import Annotation, Findings, Note, Tie
 from tests.records import mention, read
 
 TEXT = "".join(f"{n:03d} " for n in range(100))
@@ -39,6 +39,23 @@ def test_each_category_gets_what_was_found_as_it_and_its_part_of_what_was_missed
     assert said.keys() == COVERED
     assert said["DISEASE"] == Told([0.9, 0.3], [True, False], 0.5)
     assert said["SIGN_OR_SYMPTOM"] == Told([0.8], [True], 0.5)
+
+
+def test_a_relation_is_as_sure_as_it_and_its_ends_on_their_curves() -> None:
+    every = (mention(*place(1), "DISEASE", 0.8), mention(*place(2), "DRUG", 0.5), mention(*place(3), "DRUG"))
+    also = mention(*place(1), "SIGN_OR_SYMPTOM", 0.9)  # at the same place: the same relation
+    ties = (Tie("OF", 0, 1, 0.5), Tie("OF", 0, 2, 0.5), Tie("OF", 3, 1, 0.5), Tie("NEAR", 0, 1, 0.5))
+    record = read(Note(id="n", text=TEXT), lambda _: Findings((*every, also), ties=ties))
+    gold = (Related("OF", place(1), place(2)), Related("OF", place(5), place(2)))
+    document = Document("c", "d", TEXT, (), COVERED, relations=gold, related=frozenset({"OF"}))
+    said = tied([(document, record)], {})
+    assert said.keys() == {"OF"}  # the corpus does not say what is near
+    assert sorted(zip(said["OF"].confidence, said["OF"].right, strict=True)) == [
+        (pytest.approx(0.9 * 0.5 * 0.5), True), (pytest.approx(0.8 * 0.5 * 0.9), False)
+    ]  # fmt: skip
+    assert said["OF"].missed == 1
+    doubted = tied([(document, record)], {"DRUG": (1.0, -1.0)})["OF"]
+    assert max(doubted.confidence) < max(said["OF"].confidence)
 
 
 def of(said: Sequence[tuple[float, bool]], missed: float = 0.0) -> Told:

@@ -45,6 +45,8 @@ class Head(Protocol):
 
 
 class SpansHead(Head, Protocol):
+    """`project` is its only linear layer: those of all heads are computed as one."""
+
     categories: tuple[str, ...]
 
     def read(self, projected: Tensor, word_start: Bool, outside: Bool) -> tuple[Int, Float]:

@@ -40,7 +40,7 @@ class Relations(nn.Module):
         kinds: Sequence[str],
         joins: Bool,
         reach: int = 100,
-        nearest: int = 16,
+        nearest: int = 8,
         thresholds: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
@@ -83,15 +83,11 @@ class Relations(nn.Module):
         first, stop = _between(spans, pairs)
         apart, of = _both_ways(pairs, len(spans))
         between = self.between(means(first[apart], stop[apart], window[pairs[apart, 0]]))
+        between = between * _to((stop > first)[apart], hidden)[:, None]
         types = kinds[pairs[:, 0]].astype(np.int64) * len(self.kinds) + kinds[pairs[:, 1]]
-        said = (
-            source[pairs[:, 0]],
-            target[pairs[:, 1]],
-            (between * _to(stop > first, hidden)[apart, None])[_to(of, hidden)],
-            self.apart(_to(_steps(spans, pairs), hidden)),
-            self.types(_to(types, hidden)),
-        )
-        logits: Tensor = self.scores(F.relu(self.mix(F.relu(torch.stack(said).sum(0)))))
+        said = _rows(source, pairs[:, 0]) + _rows(target, pairs[:, 1]) + _rows(between, of)
+        said = said + _rows(self.apart.weight, _steps(spans, pairs)) + _rows(self.types.weight, types)
+        logits: Tensor = self.scores(F.relu(self.mix(F.relu(said))))
         return logits
 
     def read(self, projected: Tensor, spans: Int, kinds: Int, window: Int) -> tuple[Int, Float]:
@@ -169,9 +165,13 @@ class _Means:
     def __call__(self, first: NDArray[Any], stop: NDArray[Any], window: Int) -> Tensor:
         """Of rows `first:stop` of their windows, [n, width]; zeros where that is empty."""
         shift = self._shift[window]
-        total = self._sums[_to(stop + shift, self._sums)] - self._sums[_to(first + shift, self._sums)]
+        total = _rows(self._sums, stop + shift) - _rows(self._sums, first + shift)
         sizes = np.maximum(stop - first, 1).astype(np.float32)
         return total / _to(sizes, total)[:, None]
+
+
+def _rows(of: Tensor, places: NDArray[np.int64]) -> Tensor:
+    return of.index_select(0, _to(places, of))
 
 
 def _to(array: NDArray[Any], like: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From which confidence on a finding is reported: where the exact F1 of its category is best.
+"""From which confidence on a finding or a relation is reported: where the exact F1 of its category is best.
 
 Never above one half: what is likelier right than wrong is always reported. `STREAMER_ENTITY_THRESHOLDS` goes
 before it.
@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
 from models.corpora.scheme import Document
+from models.evaluation.related import Tie, gold_ties
 from models.reliability import on_curve
 from models.types import Annotation, Span
 
@@ -58,16 +60,44 @@ def told(pairs: Iterable[tuple[Document, Annotation]]) -> dict[str, Told]:
     return found
 
 
+def tied(
+    pairs: Iterable[tuple[Document, Annotation]], curves: Mapping[str, Sequence[float]]
+) -> dict[str, Told]:
+    """As `told`, of relations: as sure as `models.mentioned.all_sure` finds them, all three on their curves."""
+    found: dict[str, Told] = defaultdict(Told)
+    for document, record in pairs:
+        entities = {entity.id: entity for entity in record.entities}
+        gold = gold_ties(document)
+        surest: dict[Tie, float] = {}
+        for relation in record.relations:
+            if relation.category in document.related:
+                ends = [entities[relation.source], entities[relation.target]]
+                sure = prod(_on(curves, one.category, one.confidence) for one in (relation, *ends))
+                source, target = ((own.span.start, own.span.end) for own in ends)
+                tie = relation.category, source, target
+                surest[tie] = max(sure, surest.get(tie, 0.0))
+        for tie, sure in surest.items():
+            found[tie[0]].confidence.append(sure)
+            found[tie[0]].right.append(tie in gold)
+        for category, *_ in gold - surest.keys():
+            found[category].missed += 1
+    return found
+
+
 def least(
     pairs: Iterable[tuple[Document, Annotation]], curves: Mapping[str, Sequence[float]]
 ) -> dict[str, float]:
-    """By category, of confidences on its curve (`models.reliability`); one with few gold mentions leans on
-    what is best for all together."""
+    """By category of entities, of confidences on its curve (`models.reliability`)."""
     said = told(pairs)
-    everything = Told()
     for category, own in said.items():
-        a, b = curves.get(category, (1.0, 0.0))
-        own.confidence = on_curve(np.array(own.confidence, np.float32), a, b).tolist()
+        own.confidence = [_on(curves, category, sure) for sure in own.confidence]
+    return by_category(said)
+
+
+def by_category(said: Mapping[str, Told]) -> dict[str, float]:
+    """The best threshold of each; a category with few gold mentions leans on what is best for all together."""
+    everything = Told()
+    for own in said.values():
         everything.confidence += own.confidence
         everything.right += own.right
         everything.missed += own.missed
@@ -76,6 +106,11 @@ def least(
         category: round((own.gold * best(own) + PULL * usual) / (own.gold + PULL), 3)
         for category, own in sorted(said.items())
     }
+
+
+def _on(curves: Mapping[str, Sequence[float]], category: str, confidence: float) -> float:
+    a, b = curves.get(category, (1.0, 0.0))
+    return float(on_curve(np.array([confidence], np.float32), a, b)[0])
 
 
 def best(told: Told) -> float:

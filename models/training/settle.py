@@ -17,10 +17,10 @@ from models.errors import EngineError
 from models.evaluation.abilities import abilities
 from models.evaluation.answered import answers
 from models.evaluation.calibrated import Answer
-from models.finish import Finish
+from models.finish import PHI, Finish
 from models.training.export import record as noted
 from models.training.export import settle as written
-from models.training.least import least
+from models.training.least import by_category, least, tied
 from models.types import Annotation, Note
 
 HALF, SHARE = "settled", 0.5
@@ -40,19 +40,24 @@ def settle(folder: Path, held: Mapping[str, Sequence[Document]]) -> dict[str, An
     checkpoint = open_checkpoint(folder)
     half = {name: [d for d in own if held_out(d.id, HALF, SHARE)] for name, own in held.items()}
     said, records = _read(checkpoint, half)
+    pairs = [pair for own in half for pair in zip(half[own], records[own], strict=True)]
     fitted: dict[str, dict[str, Any]] = defaultdict(dict)
+    drawn: dict[str, list[float]] = {}
     for head in checkpoint.heads:
         name = str(head["name"])
         if head["kind"] in ("entities", "relations") and len(said[name]) >= LEAST:
             labels = head["categories"] if head["kind"] == "entities" else [r[0] for r in head["relations"]]
             fitted[name]["calibration"] = curves(said[name], labels)
+            drawn |= fitted[name]["calibration"] if name != PHI else {}
             if name == ENTITIES:
-                pairs = [pair for own in half for pair in zip(half[own], records[own], strict=True)]
-                fitted[name]["least"] = least(pairs, fitted[name]["calibration"])
+                fitted[name]["least"] = least(pairs, drawn)
         if head["kind"] == "text_classes" and head["independent"]:
             rows, gold = _labelled(half, records, name, head["labels"])
             if len(rows):
                 fitted[name]["thresholds"] = [round(x, 4) for x in thresholds(rows, gold)]
+    for head in checkpoint.heads:
+        if head["kind"] == "relations" and "calibration" in fitted[head["name"]]:
+            fitted[head["name"]]["least"] = by_category(tied(pairs, drawn))
     written(folder, fitted)
     noted(folder, settled={"seed": HALF, "share": SHARE})
     return dict(fitted)
