@@ -34,14 +34,15 @@ FARTHEST = 600
 MOST_WORDS = FARTHEST
 """In what a cue reaches across."""
 
-SURE = 0.03
-"""A rule gives way where the model finds its answer less probable than this."""
+SURE, SURE_OF_DOUBT = 0.03, 0.0005
+"""A rule gives way where the model finds its answer less probable than this; one that says "possible" hardly
+ever, as the labels that the model learned from leave out many a "may" and "probable"."""
 
-LEAST = {"certainty": 1 / 3, "conditionality": 0.8, "association": 0.9, "temporality": 0.4}
+LEAST = {"certainty": 0.2, "conditionality": 0.8, "association": 0.9, "temporality": 0.4}
 """Where no cue speaks an unusual value stands from this probability on; of certainty, doubt of any grade,
-while "negative" needs the model to be sure. The third and 0.4 are half of the F1 that the model reaches
-there, where F1 is highest (Lipton et al. 2014, "Optimal thresholding of classifiers to maximize F1
-measure"). What it learned from made-up sentences alone (conditions, other persons) has to be surer."""
+while "negative" needs the model to be sure. 0.4 is half of the F1 that the model reaches there, where F1 is
+highest (Lipton et al. 2014, "Optimal thresholding of classifiers to maximize F1 measure"); of certainty, of
+which the model is too sure, it is lower (by held-out documents of PHEE). What it learned from made-up sentences alone (conditions, other persons) has to be surer."""
 
 RULE_WEIGHT = 0.9
 """How far a rule alone is trusted, when its answer and the model's become one confidence."""
@@ -64,6 +65,8 @@ _VALUES = [value for _, value in _COLUMNS]
 _COLUMN = {column: number for number, column in enumerate(_COLUMNS)}
 _USUAL = np.array([_COLUMN[axis, values[0]] for axis, values in AXES.items()])
 """The column of the usual value of each axis: the first of the axis."""
+_GIVES_WAY = np.array([SURE_OF_DOUBT if value.endswith("Possible") else SURE for value in _VALUES])
+"""By column: below which probability a rule that says so gives way."""
 _LEAST = [LEAST[axis] for axis in AXES]
 _EASIEST = min(_LEAST)
 
@@ -118,7 +121,7 @@ def _judge(decisions: Decisions, model: Float) -> tuple[NDArray[np.intp], Float,
     for place, decision in decisions.items():
         columns[place], silent[place] = decision.column, False
     probability = np.take_along_axis(model, columns, 1)
-    doubted = probability < SURE
+    doubted = probability < _GIVES_WAY[columns]
     confidence = _combined(probability)
     if (probability < 1 - _EASIEST).any():
         for number, (first, stop) in enumerate(pairwise([*_USUAL, len(_COLUMNS)])):

@@ -21,7 +21,7 @@ PLAIN = {
     "association": "subject",
     "temporality": "current",
 }
-UNSURE = np.array([0.6, 0.1, 0.1, 0.1, 0.1, 0.6, 0.2, 0.2, 0.6, 0.4, 0.6, 0.2, 0.2], np.float32)
+UNSURE = np.array([0.8, 0.05, 0.05, 0.05, 0.05, 0.6, 0.2, 0.2, 0.6, 0.4, 0.6, 0.2, 0.2], np.float32)
 
 
 def marked(sentence: str) -> tuple[str, list[Span]]:
@@ -153,6 +153,17 @@ def test_a_sure_model_overrules_a_cue_and_its_absence() -> None:
     ((assertion, confidence, evidence),) = judge("Marked [fever].", row)
     assert (assertion[0], evidence) == ("negative", ())
     assert confidence[0] == pytest.approx(0.98)
+
+
+def test_a_cue_of_doubt_stands_where_the_model_is_nearly_sure() -> None:
+    row = UNSURE.copy()
+    row[:5] = [0.98, 0.005, 0.005, 0.005, 0.005]
+    ((assertion, _, evidence),) = judge("Possible [pneumonia].", row)
+    assert assertion[0] == "neutralPossible"
+    assert [cue.kind for cue in evidence] == ["uncertainty"]
+    row[:5] = [1.0, 0.0, 0.0, 0.0, 0.0]
+    ((assertion, _, evidence),) = judge("Possible [pneumonia].", row)
+    assert (assertion[0], evidence) == ("positive", ())
 
 
 def test_an_unsure_model_yields_and_agreement_raises_confidence() -> None:
