@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from faust.events import Event
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
@@ -23,10 +24,13 @@ from streamer import brokers, header_names
 from streamer.release import Partition
 from streamer.settings import Settings
 from streamer.topics import Headers, Incoming
+from streamer.watchdog import Starved
 from streamer.worklist import Run, Worklist
 
 FETCH_S = 1.0
 FULL_S = 0.005
+LOOK_S, LOOK_LIMIT_S = 5.0, 5.0
+"""Between two looks at whether there is more on the brokers, and how long one may take."""
 DRAIN_S = 4.5
 COMMIT_LIMIT_S = 5.0
 DAY_S = 86_400.0
@@ -45,6 +49,15 @@ class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
         """Where it is known, of every partition: the offset after all that was fetched, notes or not."""
         found: dict[Any, int] = await self.call_thread(self._positions)
         return found
+
+    async def ends(self) -> dict[Any, int]:
+        """Of every assigned partition, the offset after the last note that may be read."""
+        found: dict[Any, int] = await self.call_thread(self._ends)
+        return found
+
+    async def _ends(self) -> dict[Any, int]:
+        consumer = self._ensure_consumer()
+        return dict(await consumer.end_offsets(consumer.assignment()))
 
     async def _positions(self) -> dict[Any, int]:
         subscription = self._ensure_consumer()._subscription.subscription
@@ -71,7 +84,8 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
         """The generation in which the position is known to be the committed one, and nothing was skipped."""
         self._handed: dict[Any, int] = {}
         """The offset after all that the worklist was told of."""
-        self.turned_at = self.loop.time()
+        self.turned_at = self._looked_at = self.loop.time()
+        self.starved = Starved()
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -82,6 +96,8 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
             while not (self.should_stop or fetcher.should_stop):
                 self.turned_at = self.loop.time()
                 await self._next_runs()
+                if self.app.worklist.full or not self.flow_active:
+                    self.starved.forget()
                 while self.app.worklist.full and self.flow_active and not fetcher.should_stop:
                     self.turned_at = self.loop.time()
                     await asyncio.sleep(FULL_S)
@@ -95,7 +111,7 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
             await self._find_place(generation)
             return
         records, _ = await self._wait_next_records(FETCH_S)
-        await asyncio.sleep(0)
+        await self._look_for_more()
         if not records:
             await self._pass_over(generation)
             return
@@ -105,6 +121,20 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
         for partition, fetched in records.items():
             incoming = [_incoming(record) for record in fetched]
             self._hand_over(partition, incoming[-1].offset + 1, generation, incoming)
+
+    async def _look_for_more(self) -> None:
+        now = self.loop.time()
+        if now - self._looked_at < LOOK_S:
+            await asyncio.sleep(0)
+            return
+        self._looked_at = now
+        try:
+            ends = await asyncio.wait_for(self._thread.ends(), LOOK_LIMIT_S)
+            positions = await asyncio.wait_for(self._thread.positions(), LOOK_LIMIT_S)
+        except (KafkaError, TimeoutError):
+            self.starved.forget()
+        else:
+            self.starved.look(now, positions, ends)
 
     async def _pass_over(self, generation: int) -> None:
         """Offsets at which there is no note count as done, lest an idle partition seem to lag for ever.

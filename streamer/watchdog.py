@@ -1,4 +1,4 @@
-"""When a worker has stood still for too long, and a thread that ends it when its event loop cannot."""
+"""When a worker has stood still, or got nothing, for too long, and a thread that ends it when its event loop cannot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,25 @@ class Progress:
         if done != self._done or not able:
             self._done, self._done_at = done, now
         return max(now - self._done_at, now - max(begun, self._able_at) if begun is not None else 0.0)
+
+
+class Starved:
+    """How long a partition has more notes and none of them comes, from looks at offsets."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[object, int], float] = {}
+
+    def look(self, now: float, positions: Mapping[Any, int], ends: Mapping[Any, int]) -> None:
+        """`positions`: the offset that comes next, by partition; `ends`: that after its last note."""
+        behind = [(own, at) for own, at in positions.items() if ends.get(own, 0) > at]
+        self._since = {place: self._since.get(place, now) for place in behind}
+
+    def forget(self) -> None:
+        """Nothing is asked for just now, or nobody says what there is."""
+        self._since.clear()
+
+    def for_s(self, now: float) -> float:
+        return now - min(self._since.values(), default=now)
 
 
 class Watchdog:

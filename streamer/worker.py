@@ -187,6 +187,10 @@ class Worker:
                 log.error("no note was finished, or none was asked for, for too long")
                 self.fail(TimeoutError())
                 return
+            if self._starved_s() > min(STANDSTILL_S, self._settings.stall_s):
+                log.error("there are notes on the input topic, and none reached this worker for too long")
+                self.fail(TimeoutError())
+                return
             self._look_around()
             await asyncio.sleep(WATCH_S)
 
@@ -201,6 +205,12 @@ class Worker:
         if not self._joining:
             return 0.0
         return asyncio.get_running_loop().time() - float(self._app.consumer.turned_at)
+
+    def _starved_s(self) -> float:
+        """Since a partition has notes that do not come, though they are asked for."""
+        if not self._joining:
+            return 0.0
+        return float(self._app.consumer.starved.for_s(asyncio.get_running_loop().time()))
 
     def _look_around(self) -> None:
         self._watchdog.beat()

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from streamer.watchdog import LOOK_S, Progress, Watchdog
+from streamer.watchdog import LOOK_S, Progress, Starved, Watchdog
 
 
 class Ended(Exception):
@@ -104,3 +104,23 @@ def test_time_without_an_engine_does_not_count() -> None:
     own = Progress(0.0)
     assert own.waited_s(100.0, 1, begun=0.0, able=False) == 0.0
     assert own.waited_s(130.0, 1, begun=0.0, able=True) == 30.0
+
+
+def test_a_partition_starves_from_when_there_is_more_until_its_place_moves() -> None:
+    own = Starved()
+    own.look(10.0, {"a": 5, "b": 0}, {"a": 5, "b": 0})
+    assert own.for_s(99.0) == 0
+    own.look(20.0, {"a": 5, "b": 0}, {"a": 6, "b": 0})
+    own.look(30.0, {"a": 5, "b": 3}, {"a": 9, "b": 4})
+    assert own.for_s(30.0) == 10
+    own.look(40.0, {"a": 6, "b": 3}, {"a": 9, "b": 4})
+    assert own.for_s(40.0) == 10  # b, since 30
+    own.look(50.0, {"b": 3}, {"a": 9, "b": 3})  # of which a was taken away
+    assert own.for_s(50.0) == 0
+
+
+def test_what_is_not_asked_for_starves_nobody() -> None:
+    own = Starved()
+    own.look(10.0, {"a": 5}, {"a": 6})
+    own.forget()
+    assert own.for_s(99.0) == 0

@@ -2,7 +2,7 @@
 
 `python -m streamer.chaos.echo` with the service's settings in the environment. `ECHO_PAUSE_MS`: the longest
 pause; `ECHO_POISON`: the value of a note that it fails on, `ECHO_HANG` that it never answers, `ECHO_BLOCK` in
-which its event loop stands still.
+which its event loop stands still, `ECHO_DEAF` after which its client gets nothing any more.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ import os
 import random
 import sys
 import time
+from typing import Any
 
 from streamer import logs, settings
 from streamer.children import ready_file
+from streamer.intake import Intake
 from streamer.topics import Incoming, Outgoing
 from streamer.worker import Worker
 
 PAUSE_S = float(os.environ.get("ECHO_PAUSE_MS", "20")) / 1000
-POISON, HANG, BLOCK = (os.environ.get(f"ECHO_{which}", "").encode() for which in ("POISON", "HANG", "BLOCK"))
+POISON, HANG, BLOCK, DEAF = (
+    os.environ.get(f"ECHO_{which}", "").encode() for which in ("POISON", "HANG", "BLOCK", "DEAF")
+)
 LARGE = b"large "
 FOR_EVER_S = 3600.0
 
@@ -34,9 +38,16 @@ async def echo(incoming: Incoming) -> Outgoing:
         await asyncio.Event().wait()
     if BLOCK and value == BLOCK:
         _stand_still()
+    if DEAF and value == DEAF:
+        Intake._wait_next_records = _nothing
     if value is not None and value.startswith(LARGE):
         value = value + b"." * 300_000
     return Outgoing(chosen.output_topic, incoming.key, value, incoming.headers)
+
+
+async def _nothing(_: Intake, timeout: float) -> tuple[dict[Any, Any], set[Any]]:
+    await asyncio.sleep(timeout)
+    return {}, set()
 
 
 def _stand_still() -> None:

@@ -271,3 +271,22 @@ def test_a_worker_whose_event_loop_is_stuck_ends_by_its_watchdog_or_when_it_is_t
         seen = reader.wait_for_the_rest(count)
     assert_each_in_order(seen, count)
     assert seen.twice == []
+
+
+def test_a_worker_that_asks_for_notes_and_gets_none_is_started_anew(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    at, count = topics(kafka.bootstrap), 200
+    with Reader(at, by_value) as reader, echo_workers(at, 1, tmp_path, deaf="7", stall_s="4") as workers:
+        produce(at, numbered(count)[:8])
+        reader.wait_for(8)
+        time.sleep(12)  # deaf, but nothing is there: that is no fault
+        assert workers[0].exit_code is None
+        produce(at, numbered(count)[8:])
+        assert workers[0].wait(60) == 1
+        assert "none reached this worker" in workers[0].log.read_text()
+        del workers[0].environment["ECHO_DEAF"]
+        workers[0].start()
+        seen = reader.wait_for_the_rest(count)
+    assert_each_in_order(seen, count)
+    assert seen.twice == []
