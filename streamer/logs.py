@@ -9,6 +9,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
+from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -20,9 +23,14 @@ ASYNCIOS = "asyncio"
 QUIET = (FAUSTS, "faust", "mode", "aiokafka", "kafka", ASYNCIOS, "urllib3")
 
 
+AGAIN_S, MOST = 10.0, 1000
+"""A library's line is not written again for so long; of so many lines it is known when they were."""
+
+
 def configure() -> None:
     """Our messages from INFO, those of libraries from WARNING, all through `Formatter`."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Seldom())
     handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -39,6 +47,31 @@ def configure() -> None:
     logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)
 
 
+class Seldom(logging.Filter):
+    """While a broker is down its clients try again fifty times a second, and say so each time: a library's
+    line that was just written is left out, and counted when it is written again."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._shown: dict[tuple[str, str], float] = {}
+        self._left_out: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.split(".")[0] in OURS and record.name != FAUSTS:
+            return True
+        line, now = (record.name, _template(record.msg, record.args)), self._clock()
+        if now - self._shown.get(line, -AGAIN_S) < AGAIN_S:
+            self._left_out[line] += 1
+            return False
+        if len(self._shown) >= MOST:
+            self._shown.clear()
+            self._left_out.clear()
+        self._shown[line] = now
+        record.left_out = self._left_out.pop(line, 0)
+        return True
+
+
 class Formatter(logging.Formatter):
     """Leaves out every value that could hold text of a note: strings, bytes, error messages, tracebacks."""
 
@@ -51,6 +84,8 @@ class Formatter(logging.Formatter):
             shown.msg = re.split(r"[\n(<]", str(shown.msg), maxsplit=1)[0].rstrip()
         if error is not None:
             shown.msg, shown.args = f"{shown.getMessage()} [{place(error)}]", None
+        if count := getattr(record, "left_out", 0):
+            shown.msg, shown.args = f"{shown.getMessage()} ({count} times more before)", None
         shown.exc_info = shown.exc_text = shown.stack_info = None
         return super().format(shown)
 

@@ -86,6 +86,36 @@ def test_what_faust_says_in_our_name_is_faust_s() -> None:
     assert CANARY not in line("streamer.intake", "Skipping message %r", CANARY)
 
 
+def test_what_a_library_says_over_and_over_is_written_seldom_and_counted() -> None:
+    now = 100.0
+    seldom, formatter = logs.Seldom(lambda: now), logs.Formatter("%(message)s")
+
+    def written(name: str, message: str, *args: object) -> str | None:
+        record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, args, None)
+        return formatter.format(record) if seldom.filter(record) else None
+
+    refused = "Unable connect to node with id %s: %s"
+    assert written("aiokafka", refused, 3, OSError()) == "Unable connect to node with id 3: OSError"
+    for _ in range(7):
+        now += 1.0
+        assert written("aiokafka", refused, 3, OSError()) is None
+    assert written("aiokafka", refused, 2, OSError()) == "Unable connect to node with id 2: OSError"
+    assert written("streamer.worker", "it ends") == written("streamer.worker", "it ends") == "it ends"
+    now += logs.AGAIN_S
+    said = written("aiokafka", refused, 3, OSError())
+    assert said == "Unable connect to node with id 3: OSError (7 times more before)"
+    now += logs.AGAIN_S
+    assert written("aiokafka", refused, 3, OSError()) == "Unable connect to node with id 3: OSError"
+
+
+def test_lines_that_never_repeat_are_not_remembered_for_ever() -> None:
+    seldom = logs.Seldom()
+    for number in range(3 * logs.MOST):
+        record = logging.LogRecord("kafka", logging.ERROR, __file__, 1, "node %d", (number,), None)
+        assert seldom.filter(record)
+    assert len(seldom._shown) <= logs.MOST
+
+
 def test_debug_is_off_for_libraries() -> None:
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:

@@ -89,6 +89,7 @@ class Reader:
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
+            reconnect_backoff_max_ms=500,  # a broker that is back is asked at once: a pause is the service's
         )
         try:
             while not self._over.is_set():
