@@ -1,8 +1,8 @@
 """Linear layers that give a token the same bits whatever else is in its batch.
 
 A GEMM library picks its kernel, and with it the order of its sums, by the number of rows. Here it always sees
-the same number: rows go through in blocks of a fixed size, the last one filled up with zeros. Costs about 4 %
-of the linear layers' time on a CPU at 64 rows; oneDNN's packed weights gain about 10 % over `F.linear`.
+the same number: rows go through in blocks of a fixed size, the last one filled up with zeros. Costs a few per
+cent of the linear layers' time on a CPU; oneDNN's packed weights gain about 10 % over `F.linear`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CPU_ROWS = 64
+CPU_ROWS, FEW_ROWS = 128, 16
+"""Of tokens or pairs, of which a batch has many; of windows, of which it has few."""
 CUDA_ROWS = 2048
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -23,12 +24,12 @@ Module = TypeVar("Module", bound=nn.Module)
 class BlockLinear(nn.Module):
     """Stands in for a trained `nn.Linear`, for reading only; fp32 on the CPU goes through oneDNN."""
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, rows: int = CPU_ROWS) -> None:
         super().__init__()
         weight, bias = linear.weight.detach(), linear.bias.detach()
         self._outputs = linear.out_features
-        self._rows = CPU_ROWS if weight.device.type == "cpu" else CUDA_ROWS
-        self._block = _onednn(weight, bias) or (lambda rows: F.linear(rows, weight, bias))
+        self._rows = rows if weight.device.type == "cpu" else CUDA_ROWS
+        self._block = _onednn(weight, bias, rows) or (lambda rows: F.linear(rows, weight, bias))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """`hidden` [rows, inputs] → [rows, outputs]."""
@@ -61,13 +62,13 @@ class Together(nn.Module):
         return [own.contiguous() for own in self._linear(hidden).split(self._sizes, 1)]
 
 
-def in_blocks(module: Module) -> Module:
-    """Replace every `nn.Linear` within `module`, in place."""
+def in_blocks(module: Module, rows: int = CPU_ROWS) -> Module:
+    """Replace every `nn.Linear` within `module`, in place; `rows` of a block on a CPU."""
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
-            setattr(module, name, BlockLinear(child))
+            setattr(module, name, BlockLinear(child, rows))
         else:
-            in_blocks(child)
+            in_blocks(child, rows)
     return module
 
 
@@ -78,17 +79,17 @@ def in_8_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
     return (weight / scales[:, None]).round().to(torch.int8), scales
 
 
-def _onednn(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor] | None:
+def _onednn(weight: Tensor, bias: Tensor, rows: int) -> Callable[[Tensor], Tensor] | None:
     if (
         weight.device.type != "cpu"
         or weight.dtype != torch.float32
         or not torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     ):
         return None
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight, CPU_ROWS)
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
 
-    def block(rows: Tensor) -> Tensor:
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
+    def block(hidden: Tensor) -> Tensor:
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, packed, bias, "none", [], "")
         return result
 
     return block

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.blocks import Together, in_blocks
+from models.blocks import FEW_ROWS, Together, in_blocks
 from models.checkpoint import Checkpoint
 from models.encoder import Encoder, sent
 from models.errors import EngineError
+from models.heads.sums import sums
 from models.precision import Precision
 from models.requests import Passage
 from models.weights import load
@@ -46,10 +47,12 @@ class Forward:
         self._encoder = _trunk(encoder, self.device, precision)
         heads = self.heads
         linears = [_linear(cast(nn.Module, head)) for head in heads.spans]
-        self._spans = Together(linears) if linears else lambda _: []
-        for head in (*heads.spans, heads.assertion, heads.relations, *heads.classes):
+        self._spans: Callable[[Tensor], list[Tensor]] = Together(linears) if linears else lambda _: []
+        for head in (*heads.spans, heads.assertion, heads.relations):
             if head is not None:
                 in_blocks(cast(nn.Module, head))
+        for own in heads.classes:
+            in_blocks(cast(nn.Module, own), FEW_ROWS)
         self._cls, self._sep = checkpoint.cls_id, checkpoint.sep_id
 
     @torch.inference_mode()
@@ -66,7 +69,8 @@ class Forward:
         features[inner] = np.concatenate([features for _, features in windows])
         pieces = self._put(ids)
         hidden = self._encoder(pieces, lengths, self._put(features))
-        return Projected(ids, ends, hidden, self._spans(hidden.float()), self._classes(hidden, pieces, first, lengths))
+        classes = self._classes(hidden, pieces, first, lengths)
+        return Projected(ids, ends, hidden, self._spans(hidden.float()), classes)
 
     def _classes(
         self, hidden: Tensor, pieces: Tensor, first: NDArray[np.int64], lengths: list[int]
@@ -78,8 +82,7 @@ class Forward:
         both = firsts
         sizes = self._put(np.array(lengths))
         if any(head.pooled for head in heads):
-            sums = torch.segment_reduce(hidden.double(), "sum", lengths=sizes, axis=0)
-            both = torch.cat([firsts, (sums / sizes[:, None]).float()], 1)
+            both = torch.cat([firsts, sums(hidden.float(), sizes) / sizes[:, None]], 1)
         return [
             projected if head.bag is None else projected + head.bag(pieces, sizes)
             for head in heads

@@ -29,7 +29,7 @@ from streamer.worklist import Run, Worklist
 
 FETCH_S = 1.0
 FULL_S = 0.005
-LOOK_S, LOOK_LIMIT_S = 5.0, 5.0
+LOOK_S = 5.0
 """Between two looks at whether there is more on the brokers, and how long one may take."""
 DRAIN_S = 4.5
 COMMIT_LIMIT_S = 5.0
@@ -123,14 +123,14 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
             self._hand_over(partition, incoming[-1].offset + 1, generation, incoming)
 
     async def _look_for_more(self) -> None:
-        now = self.loop.time()
+        now = asyncio.get_running_loop().time()
         if now - self._looked_at < LOOK_S:
             await asyncio.sleep(0)
             return
         self._looked_at = now
         try:
-            ends = await asyncio.wait_for(self._thread.ends(), LOOK_LIMIT_S)
-            positions = await asyncio.wait_for(self._thread.positions(), LOOK_LIMIT_S)
+            ends = await asyncio.wait_for(self._thread.ends(), LOOK_S)
+            positions = await asyncio.wait_for(self._thread.positions(), LOOK_S)
         except (KafkaError, TimeoutError):
             self.starved.forget()
         else:

@@ -1,4 +1,4 @@
-"""When a worker has stood still, or got nothing, for too long, and a thread that ends it when its event loop cannot."""
+"""When a worker has stood still or got nothing for too long; a thread that ends it when its loop cannot."""
 
 from __future__ import annotations
 

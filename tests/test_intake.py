@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streamer import settings
 from streamer.intake import Intake, faust_app
 from streamer.release import Partition
 from streamer.topics import Incoming, Outgoing
+from streamer.watchdog import Starved
 from streamer.worklist import Run, Worklist
 
 HERE = TopicPartition("notes", 0)
@@ -48,9 +51,16 @@ class Brokers:
         self.assigned = {HERE}
         self.position: dict[TopicPartition, int] = {}
         self.fetched: dict[TopicPartition, list[Any]] = {}
+        self.end: int | None = 0
 
     async def positions(self) -> dict[TopicPartition, int]:
         return self.position
+
+    async def ends(self) -> dict[TopicPartition, int]:
+        self._calls.append("ends")
+        if self.end is None:
+            raise KafkaError
+        return {HERE: self.end}
 
     def assignment(self) -> set[TopicPartition]:
         return self.assigned
@@ -81,6 +91,7 @@ def intake() -> Any:
     own._seeking = asyncio.Lock()
     own._placed = None
     own._handed = {}
+    own._looked_at, own.starved = math.inf, Starved()
     own._read_offset, own._committed_offset = {}, {}
     own.flow_active = True
 
@@ -235,3 +246,22 @@ async def test_the_app_has_no_web_server_no_folders_and_no_commits_of_its_own(
     await app.on_first_start()
     assert list(tmp_path.iterdir()) == []
     app._on_rebalance_when_stopped()  # there is no consumer to close yet: it must not ask for one
+
+
+async def test_notes_that_are_there_and_do_not_come_are_noticed(intake: Any) -> None:
+    async def turn() -> float:
+        intake._looked_at = 0.0  # long ago
+        await intake._next_runs()
+        return float(intake.starved.for_s(math.inf))
+
+    intake._placed = 1
+    intake._thread.position, intake._thread.end = {HERE: 7}, 7
+    assert math.isnan(await turn())  # nothing is there: no moment since when
+    intake._thread.end = 9
+    assert await turn() == math.inf
+    intake._thread.end = None  # nobody knows
+    assert math.isnan(await turn())
+    assert intake.app.worklist.calls.count("ends") == 3
+    intake._looked_at = math.inf
+    await intake._next_runs()
+    assert intake.app.worklist.calls.count("ends") == 3

@@ -107,9 +107,7 @@ def test_a_relation_is_as_sure_as_it_and_both_its_ends() -> None:
     def left(least: float, category: str = "EFFECT_OF") -> tuple[int, set[str]]:
         finish = Finish(least={category: least}, dependent=frozenset({"EFFECT"}))
         ties = (Tie("EFFECT_OF", 0, 1, 0.9), Tie("EFFECT_OF", 2, 1, 0.9))
-        record = read(
-            Note(id="n", text=TEXT), lambda _: found(pain, drug, effect, ties=ties), finish=finish
-        )
+        record = read(Note(id="n", text=TEXT), lambda _: found(pain, drug, effect, ties=ties), finish=finish)
         return len(record.relations), {entity.category for entity in record.entities}
 
     every = {"SIGN_OR_SYMPTOM", "MEDICATION", "EFFECT"}

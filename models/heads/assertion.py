@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.heads import Float, Int, Settings
+from models.heads.sums import sums
 from models.types import AXES
 
 SIZES = tuple(len(values) for values in AXES.values())
@@ -44,8 +45,7 @@ class Assertion(nn.Module):
         if not len(lengths):
             return np.zeros((0, sum(SIZES)), np.float32)
         counts = torch.from_numpy(lengths.astype(np.int64)).to(projected.device)
-        sums = torch.segment_reduce(projected.double(), "sum", lengths=counts, axis=0)
-        logits = self.judge((sums / counts[:, None]).float())
+        logits = self.judge(sums(projected, counts) / counts[:, None])
         axes = torch.split(logits.double(), list(SIZES), 1)
         result: Float = torch.cat([axis.softmax(1) for axis in axes], 1).float().cpu().numpy()
         return result

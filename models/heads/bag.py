@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 MOST = 3.0
@@ -28,6 +29,7 @@ class Bag(nn.Module):
     def forward(self, ids: Tensor, sizes: Tensor) -> Tensor:
         """`ids` int32 [tokens] of windows one after another, `sizes` int64 [windows] → [windows, labels]."""
         place = torch.searchsorted(self.pieces, ids).clamp(max=len(self.pieces) - 1)
-        rows = self.table[place].double() * (self.pieces[place] == ids)[:, None]
-        sums = torch.segment_reduce(rows, "sum", lengths=sizes, axis=0)
-        return (sums / sizes[:, None]).clamp(-MOST, MOST).float()
+        counts = (self.pieces.index_select(0, place) == ids).float()
+        starts = sizes.cumsum(0) - sizes
+        sums = F.embedding_bag(place, self.table, starts, mode="sum", per_sample_weights=counts)
+        return (sums / sizes[:, None]).clamp(-MOST, MOST)

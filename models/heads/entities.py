@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.heads import Bool, Float, Int, Settings
+from models.heads.sums import sums
 from models.ranges import ranges
 from models.viterbi import mend
 
@@ -69,9 +70,9 @@ def word_scores(projected: Tensor, edges: Indices, words: Indices) -> Tensor:
     scores = _rows(projected, first).double()
     rest = edges[words + 1] - first - 1
     others = _rows(projected, ranges(first + 1, rest)).double()
-    sums = torch.segment_reduce(others, "sum", lengths=_to(rest, projected), axis=0)
-    inside = sums[:, 1 + sums.shape[1] // 2 :]
-    return scores.add_(torch.cat([sums[:, :1], inside, inside], 1))
+    summed = sums(others, _to(rest, projected))
+    inside = summed[:, 1 + summed.shape[1] // 2 :]
+    return scores.add_(torch.cat([summed[:, :1], inside, inside], 1))
 
 
 def _each_best(projected: Tensor, edges: Indices) -> Indices:

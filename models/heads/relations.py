@@ -8,6 +8,7 @@ looked at, so that the cost grows with the number of spans, not with its square.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.heads import Bool, Float, Int, Settings
+from models.heads.sums import sums
 
 Pairs = NDArray[np.int64]
 BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -149,23 +151,28 @@ def _steps(spans: Int, pairs: Pairs) -> NDArray[np.int64]:
 
 
 class _Means:
-    """Means of stretches of rows: differences of running sums, which begin anew in each window."""
+    """Means of stretches of rows that begin and end where spans do: differences of running sums, which go
+    from one such place to the next and begin anew in each window."""
 
     def __init__(self, rows: Tensor, spans: Int, window: Int) -> None:
-        self._shift = np.zeros(int(window.max(initial=0)) + 1, np.int64)
-        sums, at = [], 0
-        for number in np.unique(window).tolist():
-            own = spans[window == number]
-            low, high = int(own[:, 0].min()), int(own[:, 1].max())
-            sums += [rows.new_zeros(1, rows.shape[1]), rows[low:high].cumsum(0)]
-            self._shift[number] = at - low
-            at += high - low + 1
-        self._sums = torch.cat(sums)
+        self._apart = len(rows) + 1
+        """More than any place: of two windows none is the same."""
+        self._keys = np.unique(self._key(spans.astype(np.int64), window[:, None]))
+        places, of = self._keys % self._apart, self._keys // self._apart
+        lengths = _to(np.maximum(np.diff(places), 0), rows)
+        stretches = sums(rows[places[0] : places[0] + int(lengths.sum())], lengths)
+        running = []
+        for first, stop in pairwise([*np.flatnonzero(np.diff(of, prepend=-1)).tolist(), len(of)]):
+            running += [rows.new_zeros(1, rows.shape[1]), stretches[first : stop - 1].cumsum(0)]
+        self._sums = torch.cat(running)
+
+    def _key(self, place: NDArray[np.int64], window: Int) -> NDArray[np.int64]:
+        return window.astype(np.int64) * self._apart + place
 
     def __call__(self, first: NDArray[Any], stop: NDArray[Any], window: Int) -> Tensor:
         """Of rows `first:stop` of their windows, [n, width]; zeros where that is empty."""
-        shift = self._shift[window]
-        total = _rows(self._sums, stop + shift) - _rows(self._sums, first + shift)
+        begin, end = (np.searchsorted(self._keys, self._key(place, window)) for place in (first, stop))
+        total = _rows(self._sums, end) - _rows(self._sums, begin)
         sizes = np.maximum(stop - first, 1).astype(np.float32)
         return total / _to(sizes, total)[:, None]
 

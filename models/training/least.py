@@ -63,7 +63,7 @@ def told(pairs: Iterable[tuple[Document, Annotation]]) -> dict[str, Told]:
 def tied(
     pairs: Iterable[tuple[Document, Annotation]], curves: Mapping[str, Sequence[float]]
 ) -> dict[str, Told]:
-    """As `told`, of relations: as sure as `models.mentioned.all_sure` finds them, all three on their curves."""
+    """As `told`, of relations: as sure as `models.mentioned.all_sure` finds them, all on their curves."""
     found: dict[str, Told] = defaultdict(Told)
     for document, record in pairs:
         entities = {entity.id: entity for entity in record.entities}
@@ -71,8 +71,10 @@ def tied(
         surest: dict[Tie, float] = {}
         for relation in record.relations:
             if relation.category in document.related:
-                ends = [entities[relation.source], entities[relation.target]]
-                sure = prod(_on(curves, one.category, one.confidence) for one in (relation, *ends))
+                ends = entities[relation.source], entities[relation.target]
+                sure = _on(curves, relation.category, relation.confidence) * prod(
+                    (_on(curves, own.category, own.confidence) for own in ends), start=1.0
+                )
                 source, target = ((own.span.start, own.span.end) for own in ends)
                 tie = relation.category, source, target
                 surest[tie] = max(sure, surest.get(tie, 0.0))
@@ -95,7 +97,7 @@ def least(
 
 
 def by_category(said: Mapping[str, Told]) -> dict[str, float]:
-    """The best threshold of each; a category with few gold mentions leans on what is best for all together."""
+    """The best threshold of each; one with few gold mentions leans on what is best for all together."""
     everything = Told()
     for own in said.values():
         everything.confidence += own.confidence

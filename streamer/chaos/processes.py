@@ -187,7 +187,8 @@ def echo_workers(at: Topics, count: int, folder: Path, **more: str) -> Iterator[
 def echo_worker(at: Topics, folder: Path, name: str, **more: str) -> Process:
     """One of them; it fails on a note whose value is `poison`, never answers `hang`, stops at `block`,
     and gets nothing after `deaf`."""
-    stand_in = {f"ECHO_{own.upper()}": more.pop(own) for own in ("poison", "hang", "block", "deaf") if own in more}
+    faults = ("poison", "hang", "block", "deaf")
+    stand_in = {f"ECHO_{own.upper()}": more.pop(own) for own in faults if own in more}
     stand_in["ECHO_PAUSE_MS"] = more.pop("pause_ms", "20")
     state = folder / "state"
     state.mkdir(exist_ok=True)
