@@ -125,8 +125,7 @@ class Intake(Consumer):  # type: ignore[misc]  # Faust is untyped
     async def _look_for_more(self) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._looked_at < LOOK_S:
-            await asyncio.sleep(0)
-            return
+            return await asyncio.sleep(0)
         self._looked_at = now
         try:
             ends = await asyncio.wait_for(self._thread.ends(), LOOK_S)
