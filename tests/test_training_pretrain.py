@@ -1,4 +1,4 @@
-"""Continued pre-training on a tiny base: what is hidden, what is paired, what is learned, what comes out."""
+"""Continued pre-training on a tiny base: what is learned, what is kept aside, what comes out."""
 
 from __future__ import annotations
 
@@ -7,30 +7,24 @@ import math
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, BertForMaskedLM, BertForPreTraining
+from transformers import BertForMaskedLM, BertForPreTraining
 
 from models.checkpoint import open_checkpoint
 from models.errors import CheckpointError
-from models.training.masking import NOT_ASKED, Blocks, Masked, Pairs, Vocabulary, drawn, masked
 from models.training.pretrain import PretrainConfig, Pretrained, pretrain, split
 from models.training.progress import Progress
-from models.training.raw_texts import read_raw
 from models.weights import load_encoder
 from tests.checkpoints import huggingface_folder, tiny, vocabulary
+from tests.raw_notes import TEXTS
 
 CONFIG = PretrainConfig(
     tokens=2000, batch_tokens=160, window=32, warm_up=2, save_every=4, threads=1, mixed=False, rate=2e-3
 )
-SENTENCES = (
-    "The patient has fever.", "No chest pains.", "He takes aspirin.", "She denies pain.", "Left is the pain.",
-)  # fmt: skip
-TEXTS = tuple(f"{SENTENCES[i % 5]} {SENTENCES[(i + 1) % 5]} {SENTENCES[(i * i) % 5]} {i}" for i in range(60))
 
 
 class Cut(Exception):
@@ -40,11 +34,6 @@ class Cut(Exception):
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return huggingface_folder(tmp_path_factory.mktemp("pretrain") / "base", "BertModel")
-
-
-@pytest.fixture(scope="module")
-def words(base: Path) -> Vocabulary:
-    return Vocabulary(AutoTokenizer.from_pretrained(base))
 
 
 def trained(
@@ -163,7 +152,13 @@ def test_too_little_text_no_bert_and_a_rate_too_high_are_told(base: Path, tmp_pa
         pretrain(TEXTS, str(base), tmp_path / "d", wild)
 
 
-# --- what is learned from -----------------------------------------------------------------------------
+def test_a_perplexity_is_that_of_guessing_where_nothing_is_known(base: Path, tmp_path: Path) -> None:
+    done, _ = trained(base, tmp_path, msgspec.structs.replace(CONFIG, tokens=160, rate=1e-9, head_rate=1e-9))
+    assert done.after.value == pytest.approx(done.before.value, rel=1e-3)
+    assert math.isfinite(done.before.value)
+
+
+# --- what is kept aside -----------------------------------------------------------------------------
 
 
 def test_about_two_per_cent_are_kept_whatever_the_order() -> None:
@@ -182,136 +177,3 @@ def test_both_sides_have_something(texts: list[str]) -> None:
     assert held
     if len(texts) > 1:
         assert sorted(learned + held) == sorted(texts)
-
-
-def batches(words: Vocabulary, kind: type[Blocks] | type[Pairs], texts: list[str], seed: int) -> list[Masked]:
-    windows = kind(texts, words, 32)
-    size = min(3, len(windows))
-    return [own for own, _ in zip(drawn(windows, words, size, 0.3, seed), range(4), strict=False)]
-
-
-texts = st.lists(
-    st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=8).map(" ".join), min_size=1, max_size=6
-)
-
-
-@settings(deadline=None, max_examples=50)
-@given(texts, st.integers(0, 9), st.sampled_from((Blocks, Pairs)))
-def test_whole_words_are_hidden_and_nothing_else_changes(
-    words: Vocabulary, texts: list[str], seed: int, kind: type[Blocks] | type[Pairs]
-) -> None:
-    starts = {n for piece, n in words.fast.get_vocab().items() if not piece.startswith("##")}
-    for shown in batches(words, kind, texts, seed):
-        for ids, wanted in zip(shown.ids.tolist(), shown.wanted.tolist(), strict=True):
-            before = [now if was == NOT_ASKED else was for now, was in zip(ids, wanted, strict=True)]
-            assert not {words.cls, words.sep, words.pad} & {was for was in wanted if was != NOT_ASKED}
-            assert before[0] == words.cls
-            for at in range(1, len(before)):
-                cut = before[at - 1] in (words.cls, words.sep)  # a window may start within a word
-                if before[at] not in starts and not cut:
-                    assert (wanted[at] == NOT_ASKED) == (wanted[at - 1] == NOT_ASKED)
-
-
-def test_of_what_is_hidden_most_is_a_mask_and_a_tenth_stays(words: Vocabulary) -> None:
-    windows = Blocks(list(TEXTS) * 20, words, 32)
-    shown = masked(windows, words, np.arange(len(windows)), 0.15, [1])
-    hidden = shown.wanted >= 0
-    places = hidden.sum().item()
-    assert hidden.float().mean() == pytest.approx(0.15, abs=0.02)
-    assert (shown.ids == words.mask).sum() / places == pytest.approx(0.8, abs=0.03)
-    assert (shown.ids == shown.wanted)[hidden].sum() / places == pytest.approx(0.1, abs=0.03)
-
-
-@settings(deadline=None, max_examples=50)
-@given(texts, st.integers(0, 9))
-def test_a_second_part_follows_or_comes_from_another_text(
-    words: Vocabulary, texts: list[str], seed: int
-) -> None:
-    streams = [next(words.tokenised([text])) for text in texts]
-    for shown in batches(words, Pairs, texts, seed):
-        assert shown.second is not None
-        assert shown.real is not None
-        assert shown.other is not None
-        assert shown.ids.shape[1] <= 32
-        for row, other in enumerate(shown.other.tolist()):
-            real = shown.real[row]
-            ids = torch.where(shown.wanted[row] >= 0, shown.wanted[row], shown.ids[row])[real].tolist()
-            assert (shown.ids[row][~real] == words.pad).all()
-            at = int((shown.second[row] == 0)[real].sum())
-            first, second = ids[1 : at - 1], ids[at:-1]
-            assert ids[at - 1] == words.sep
-            if other == NOT_ASKED:
-                assert not second
-                assert any(holds(stream, first) for stream in streams)
-            elif other == 0:
-                assert any(holds(stream, first + second) for stream in streams)
-            else:
-                assert any(
-                    holds(one, first) and holds(two, second)
-                    for i, one in enumerate(streams)
-                    for j, two in enumerate(streams)
-                    if i != j
-                )
-
-
-def holds(stream: list[int], part: list[int]) -> bool:
-    return any(stream[at : at + len(part)] == part for at in range(len(stream) - len(part) + 1))
-
-
-def test_half_of_the_pairs_do_not_belong_together(words: Vocabulary) -> None:
-    windows = Pairs(TEXTS, words, 32)
-    _, _, _, other = windows.rows(np.arange(len(windows)).repeat(10), np.random.default_rng(1))
-    asked = other[other != NOT_ASKED]
-    assert asked.mean() == pytest.approx(0.5, abs=0.06)
-
-
-def test_batches_go_on_where_they_were_left(words: Vocabulary) -> None:
-    windows = Blocks(TEXTS, words, 32)
-    whole = [own for own, _ in zip(drawn(windows, words, 3, 0.15, 1), range(40), strict=False)]
-    rest = [own for own, _ in zip(drawn(windows, words, 3, 0.15, 1, skip=25), range(15), strict=False)]
-    assert all(torch.equal(a.ids, b.ids) for a, b in zip(whole[25:], rest, strict=True))
-
-
-def test_the_texts_of_files(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "a.txt").write_text("First note.\n", encoding="utf-8")
-    (tmp_path / "b.jsonl").write_text('{"text": "Second"}\n\n{"id": 1}\nnot json\n{"text": "Second"}\n')
-    (tmp_path / "sub" / "c.csv").write_text('id;Note\n1;"Third; with\nlines"\n2;\n', encoding="utf-8")
-    (tmp_path / "sub" / "d.tsv").write_text("text\tlabel\nFourth\tx\n")
-    (tmp_path / "README.md").write_text("not read")
-    (tmp_path / ".hidden.txt").write_text("not read")
-    found = read_raw([tmp_path])
-    assert found.texts == ("First note.\n", "Second", "Third; with\nlines", "Fourth")
-    assert found.repeated == 1
-    assert found.characters == sum(map(len, found.texts))
-    assert [f"{p.path.name}:{p.line}: {p.what}" for p in found.problems] == [
-        'b.jsonl:3: is no JSON object with a "text"',
-        "b.jsonl:4: is not valid JSON",
-        "c.csv:4: has no text",
-    ]
-    assert "First" not in repr(found)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "told"),
-    [
-        ("a.txt", b"\xff\xfea\0", "is not UTF-8 but looks like UTF-16"),
-        ("a.txt", b"  \n", "holds no text"),
-        ("a.csv", b"id,words\n1,x\n", "has no column named text"),
-        ("a.csv", b'text\n"never ends\n', "a quoted field that starts here does not end"),
-        ("a.pdf", b"x", "has an unknown ending"),
-        ("", b"", "is neither a file nor a folder"),
-    ],
-)
-def test_what_is_no_text_is_told_in_one_line(tmp_path: Path, name: str, content: bytes, told: str) -> None:
-    path = tmp_path / (name or "missing")
-    if name:
-        path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=told):
-        read_raw([path])
-
-
-def test_a_perplexity_is_that_of_guessing_where_nothing_is_known(base: Path, tmp_path: Path) -> None:
-    done, _ = trained(base, tmp_path, msgspec.structs.replace(CONFIG, tokens=160, rate=1e-9, head_rate=1e-9))
-    assert done.after.value == pytest.approx(done.before.value, rel=1e-3)
-    assert math.isfinite(done.before.value)
