@@ -26,8 +26,8 @@ OFF = frozenset({EMBEDDING})
 class Finish:
     """`linker`: None gives no codes. `thresholds`: None looks for no identifiers. `heads`: what is listed.
     `affirmed`: relations whose source is there: what is denied is no effect of anything. `dependent`:
-    categories of what is only something in a relation. `least`: by category, from which confidence on a
-    finding is reported."""
+    categories of what is only something in a relation. `least`: by category, from which confidence on an
+    entity, or a relation with both its ends, is reported."""
 
     tasks: tuple[Task, ...] = ()
     linker: Linker | None = None
@@ -47,8 +47,8 @@ class Finish:
         least: Path | None = None,
     ) -> Self:
         """For a checkpoint's heads. `terminologies`: CSV files of one's own, asked before those that ship;
-        `thresholds`: a file for `models.phi`; `least`: one for entities, that goes before what the checkpoint
-        says. Raises `CheckpointError` for a file that cannot be used."""
+        `thresholds`: a file for `models.phi`; `least`: one for entities and relations, that goes before what
+        the checkpoint says. Raises `CheckpointError` for a file that cannot be used."""
         phi = any(layer == PHI for layer, _ in checkpoint.layers)
         linker = (
             Linker.load(terminologies) if links and any(own != PHI for own, _ in checkpoint.layers) else None
@@ -62,7 +62,7 @@ class Finish:
         )
         enough = {name: own for head in checkpoint.heads for name, own in head.get("least", {}).items()}
         if least is not None:
-            enough |= read_table(least, [c for layer, own in checkpoint.layers if layer != PHI for c in own])
+            enough |= read_table(least, _findings(checkpoint))
         listed = (*names, LINKS) if linker else tuple(names)
         return cls(checkpoint.tasks, linker, chosen, listed, affirmed, dependent, enough)
 
@@ -76,6 +76,13 @@ class Finish:
             return Pipeline(pipeline.name, pipeline.version, pipeline.fingerprint, self.heads)
         digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
         return Pipeline(pipeline.name, pipeline.version, digest, self.heads)
+
+
+def _findings(checkpoint: Checkpoint) -> list[str]:
+    """Categories of entities and of relations."""
+    entities = [name for layer, own in checkpoint.layers if layer != PHI for name in own]
+    relating = (head for head in checkpoint.heads if head["kind"] == "relations")
+    return entities + [relation[0] for head in relating for relation in head["relations"]]
 
 
 def switched(checkpoint: Checkpoint, wanted: Sequence[str] | None) -> Checkpoint:

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         None, description="TOML or JSON file: how sure an identifier must be, by category"
     )
     entity_thresholds: Path | None = Field(
-        None, description="TOML or JSON file: how sure an entity must be, by category; none: as fitted"
+        None, description="TOML or JSON file: how sure an entity or a relation must be, by category"
     )
     workers: int = Field(1, ge=1, le=256, description="worker processes of `streamer run`")
     engine_address: str | None = Field(None, description="ipc:// socket that engine and workers share")

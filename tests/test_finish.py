@@ -79,6 +79,10 @@ def test_a_file_of_ones_own_goes_before_what_the_checkpoint_says(
     path.write_text("DISEASE = 0")
     assert Finish.of(checkpoint).least == {"DISEASE": 0.5, "DOSAGE": 0.4}
     assert Finish.of(checkpoint, least=path).least == {"DISEASE": 0.0, "DOSAGE": 0.4}
+    head = {"name": "relations", "kind": "relations", "relations": [["DOSAGE_OF", ["DOSAGE"], ["DRUG"]]]}
+    relating = replace(checkpoint, heads=(*checkpoint.heads, head))
+    path.write_text("DOSAGE_OF = 0.7")
+    assert Finish.of(relating, least=path).least == {"DISEASE": 0.5, "DOSAGE": 0.4, "DOSAGE_OF": 0.7}
     path.write_text("NAME = 0.1")
     with pytest.raises(CheckpointError, match=r"least.toml: no category 'NAME'; there are DISEASE, DOSAGE"):
         Finish.of(checkpoint, least=path)
