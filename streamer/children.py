@@ -12,6 +12,7 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from streamer.backoff import Backoff
@@ -61,7 +62,8 @@ class Child:
         self.served = False
         """Was ready in any of its lives: what is refused since then (a topic that went) can be mended."""
         self.exit_code: int | None = None
-        self._ready_file = ready_file
+        self._ready_file = lru_cache(maxsize=2)(ready_file)
+        """Made once a process: each path that is made interns its parts, and the table of these grows."""
         self._ended = ended
         self._process: Process | None = None
         self._stopping = False

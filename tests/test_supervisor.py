@@ -59,7 +59,13 @@ def child(script: str, folder: Path, ended: Callable[[int], None] = lambda pid: 
 
 async def test_a_process_that_dies_is_started_anew(tmp_path: Path) -> None:
     ended: list[int] = []
-    own = child(OBEDIENT, tmp_path, ended.append)
+    made: list[int] = []
+
+    def path(pid: int) -> Path:
+        made.append(pid)
+        return tmp_path / f"ready-{pid}"
+
+    own = Child(job("worker", OBEDIENT, tmp_path), path, ended.append)
     keeping = asyncio.create_task(own.keep())
     await until(lambda: own.ready)
     first = own.pid
@@ -67,6 +73,7 @@ async def test_a_process_that_dies_is_started_anew(tmp_path: Path) -> None:
     os.kill(first, signal.SIGKILL)
     await until(lambda: own.ready and own.pid != first)
     assert ended == [first]
+    assert made == [first, own.pid]  # the path of a ready file, once a process
     assert not (tmp_path / f"ready-{first}").exists()
     await own.stop(10)
     assert await keeping == 0
