@@ -27,6 +27,8 @@ from streamer.outlet import Outlet
 from streamer.release import Partition, Slot
 
 TRANSACTION_LIMIT_S = 15.0
+START_LIMIT_S = 60.0
+"""Brokers that have just come back take their time to end what a predecessor left open."""
 TRANSACTION_TIMEOUT_MS = 20_000
 """When the brokers abort a transaction whose producer is gone and has no successor."""
 FAREWELL_S = 2.0
@@ -239,7 +241,7 @@ def _acknowledged(sent: asyncio.Future[Any]) -> bool:
 
 async def _started(producer: AIOKafkaProducer) -> None:
     try:
-        async with asyncio.timeout(TRANSACTION_LIMIT_S):
+        async with asyncio.timeout(START_LIMIT_S):
             await producer.start()
     except BaseException:
         await _stopped(producer)

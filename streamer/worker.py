@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 Annotate = Callable[[Incoming], Awaitable[Outgoing]]
 
+RETURN_S = 60.0
+"""So long a worker of a node waits at its start for brokers that were there; then it is started anew."""
 STANDSTILL_S = 120.0
 """Of a fetch loop that does not go round: brokers or membership are at fault, and the process ends."""
 WATCH_S = 0.25
@@ -122,15 +124,24 @@ class Worker:
         return Health(live=not self._failed.is_set(), ready=not waiting_for, waiting_for=waiting_for)
 
     async def _checked(self) -> Mapping[str, int]:
-        """As `brokers.check`. What was taken away since the last life is a refusal like that of a commit."""
-        try:
-            return await brokers.check(self._settings)
-        except TopicMissing:
-            metrics.publish_refused("topic-missing")
-            raise
-        except NotAllowed:
-            metrics.publish_refused("not-authorised")
-            raise
+        """As `brokers.check`. What was taken away since the last life is a refusal like that of a commit.
+
+        In a node brokers that do not answer are waited for: its supervisor has found them at the start."""
+        patience = RETURN_S if self._ready_file is not None else 0.0
+        until = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                return await brokers.check(self._settings)
+            except TopicMissing:
+                metrics.publish_refused("topic-missing")
+                raise
+            except NotAllowed:
+                metrics.publish_refused("not-authorised")
+                raise
+            except WorldError:
+                if asyncio.get_running_loop().time() >= until:
+                    raise
+                await asyncio.sleep(WATCH_S)
 
     # --- parts -----------------------------------------------------------------------------------
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from streamer import brokers, settings, worker
 from streamer.endpoints import Health
-from streamer.errors import NotAllowed, SettingError, TopicMissing
+from streamer.errors import NotAllowed, SettingError, TopicMissing, WorldError
 from streamer.settings import Settings
 from streamer.topics import Incoming, Outgoing
 from streamer.watchdog import LOOK_S
@@ -94,3 +95,28 @@ async def test_a_refused_start_counts_as_a_refusal_so_that_its_alert_lasts(
     with pytest.raises(type(error)):
         await own.run()
     assert page()[name] == before + 1
+
+
+@pytest.mark.parametrize("of_a_node", [True, False])
+async def test_in_a_node_brokers_that_do_not_answer_are_waited_for(
+    of_a_node: bool, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def away(chosen: Settings) -> dict[str, int]:
+        nonlocal asked
+        asked += 1
+        if asked < 4:
+            raise WorldError("nobody answers")
+        return {"annotations": 1}
+
+    monkeypatch.setattr(brokers, "check", away)
+    monkeypatch.setattr(worker, "WATCH_S", 0.0)
+    own = Worker(settings.load(), echo, engine, tmp_path / "ready" if of_a_node else None)
+    if of_a_node:
+        assert await own._checked() == {"annotations": 1}
+        monkeypatch.setattr(worker, "RETURN_S", 0.0)
+        asked = 0
+    with pytest.raises(WorldError):
+        await own._checked()
+    assert asked == 1
