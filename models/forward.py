@@ -15,7 +15,7 @@ from models.blocks import FEW_ROWS, Together, in_blocks
 from models.checkpoint import Checkpoint
 from models.encoder import Encoder, sent
 from models.errors import EngineError
-from models.heads.sums import sums
+from models.heads.rows import sums
 from models.precision import Precision
 from models.requests import Passage
 from models.weights import load

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.heads import Float, Int, Settings
-from models.heads.sums import sums
+from models.heads.rows import sums
 from models.types import AXES
 
 SIZES = tuple(len(values) for values in AXES.values())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.heads import Bool, Float, Int, Settings
-from models.heads.sums import sums
+from models.heads.rows import chosen, put, sums
 from models.ranges import ranges
 from models.viterbi import mend
 
@@ -67,17 +67,17 @@ def word_scores(projected: Tensor, edges: Indices, words: Indices) -> Tensor:
     A word is B when its first piece is B and the others I; O or I when all its pieces are.
     """
     first = edges[words]
-    scores = _rows(projected, first).double()
+    scores = chosen(projected, first).double()
     rest = edges[words + 1] - first - 1
-    others = _rows(projected, ranges(first + 1, rest)).double()
-    summed = sums(others, _to(rest, projected))
+    others = chosen(projected, ranges(first + 1, rest)).double()
+    summed = sums(others, put(rest, projected))
     inside = summed[:, 1 + summed.shape[1] // 2 :]
     return scores.add_(torch.cat([summed[:, :1], inside, inside], 1))
 
 
 def _each_best(projected: Tensor, edges: Indices) -> Indices:
     """The best tag of every word on its own."""
-    tags = _taken(_rows(projected, edges[:-1]).argmax(1))
+    tags = _taken(chosen(projected, edges[:-1]).argmax(1))
     several = np.flatnonzero(np.diff(edges) > 1)
     if len(several):
         tags[several] = _taken(word_scores(projected, edges, several).argmax(1))
@@ -98,10 +98,10 @@ def _confidences(projected: Tensor, edges: Indices, begin: Indices, end: Indices
     if not len(begin):
         return np.zeros(0, np.float32)
     lengths = edges[end] - edges[begin]
-    tokens = _rows(projected, ranges(edges[begin], lengths))
+    tokens = chosen(projected, ranges(edges[begin], lengths))
     likely = tokens.sub_(tokens.amax(1, keepdim=True)).exp_()
     columns = 1 + np.repeat(category, lengths)
-    both = likely.gather(1, _to(np.stack([columns, columns + projected.shape[1] // 2], 1), projected))
+    both = likely.gather(1, put(np.stack([columns, columns + projected.shape[1] // 2], 1), projected))
     probability = (both.sum(1) / likely.sum(1)).cpu().numpy()
     words = end - begin
     pieces = np.diff(edges)[ranges(begin, words)]
@@ -111,17 +111,9 @@ def _confidences(projected: Tensor, edges: Indices, begin: Indices, end: Indices
     return confidences
 
 
-def _rows(projected: Tensor, rows: Indices) -> Tensor:
-    return projected.index_select(0, _to(rows, projected))
-
-
 def _taken(tags: Tensor) -> Indices:
     """From the device, as few bytes."""
     return tags.to(torch.int16).cpu().numpy().astype(np.int64)
-
-
-def _to(indices: Indices, like: Tensor) -> Tensor:
-    return torch.from_numpy(indices).to(like.device)
 
 
 HEAD = Entities

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.heads import Bool, Float, Int, Settings
-from models.heads.sums import sums
+from models.heads.rows import chosen, put, sums
 
 Pairs = NDArray[np.int64]
 BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -85,10 +85,10 @@ class Relations(nn.Module):
         first, stop = _between(spans, pairs)
         apart, of = _both_ways(pairs, len(spans))
         between = self.between(means(first[apart], stop[apart], window[pairs[apart, 0]]))
-        between = between * _to((stop > first)[apart], hidden)[:, None]
+        between = between * put((stop > first)[apart], hidden)[:, None]
         types = kinds[pairs[:, 0]].astype(np.int64) * len(self.kinds) + kinds[pairs[:, 1]]
-        said = _rows(source, pairs[:, 0]) + _rows(target, pairs[:, 1]) + _rows(between, of)
-        said = said + _rows(self.apart.weight, _steps(spans, pairs)) + _rows(self.types.weight, types)
+        said = chosen(source, pairs[:, 0]) + chosen(target, pairs[:, 1]) + chosen(between, of)
+        said = said + chosen(self.apart.weight, _steps(spans, pairs)) + chosen(self.types.weight, types)
         logits: Tensor = self.scores(F.relu(self.mix(F.relu(said))))
         return logits
 
@@ -159,7 +159,7 @@ class _Means:
         """More than any place: of two windows none is the same."""
         self._keys = np.unique(self._key(spans.astype(np.int64), window[:, None]))
         places, of = self._keys % self._apart, self._keys // self._apart
-        lengths = _to(np.maximum(np.diff(places), 0), rows)
+        lengths = put(np.maximum(np.diff(places), 0), rows)
         stretches = sums(rows[places[0] : places[0] + int(lengths.sum())], lengths)
         running = []
         for first, stop in pairwise([*np.flatnonzero(np.diff(of, prepend=-1)).tolist(), len(of)]):
@@ -172,17 +172,9 @@ class _Means:
     def __call__(self, first: NDArray[Any], stop: NDArray[Any], window: Int) -> Tensor:
         """Of rows `first:stop` of their windows, [n, width]; zeros where that is empty."""
         begin, end = (np.searchsorted(self._keys, self._key(place, window)) for place in (first, stop))
-        total = _rows(self._sums, end) - _rows(self._sums, begin)
+        total = chosen(self._sums, end) - chosen(self._sums, begin)
         sizes = np.maximum(stop - first, 1).astype(np.float32)
-        return total / _to(sizes, total)[:, None]
-
-
-def _rows(of: Tensor, places: NDArray[np.int64]) -> Tensor:
-    return of.index_select(0, _to(places, of))
-
-
-def _to(array: NDArray[Any], like: Tensor) -> Tensor:
-    return torch.from_numpy(array).to(like.device)
+        return total / put(sizes, total)[:, None]
 
 
 HEAD = Relations
