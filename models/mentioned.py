@@ -125,12 +125,13 @@ def _sure(whose: Whose, mention: Mention) -> bool:
 
 
 def _holds(whose: Whose, tie: Tie, source: Entity, target: Entity) -> bool:
-    return all_sure(tie.confidence, source, target) >= whose.finish.least.get(tie.category, 0.0)
+    enough = whose.finish.least.get(tie.category, 0.0)
+    return all_sure(tie.confidence, source.confidence, target.confidence) >= enough
 
 
-def all_sure(confidence: float, source: Entity, target: Entity) -> float:
-    """How sure it is that a relation and both its ends are right."""
-    return confidence * source.confidence * target.confidence
+def all_sure(relation: float, source: float, target: float) -> float:
+    """How sure it is that a relation and both its ends are right, from their confidences."""
+    return relation * source * target
 
 
 def _links(whose: Whose, kept: Sequence[tuple[Passage, dict[int, Mention]]]) -> Iterator[tuple[Link, ...]]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 
 import numpy as np
 
 from models.corpora.scheme import Document
 from models.evaluation.related import Tie, gold_ties
+from models.mentioned import all_sure
 from models.reliability import on_curve
 from models.types import Annotation, Span
 
@@ -63,7 +63,7 @@ def told(pairs: Iterable[tuple[Document, Annotation]]) -> dict[str, Told]:
 def tied(
     pairs: Iterable[tuple[Document, Annotation]], curves: Mapping[str, Sequence[float]]
 ) -> dict[str, Told]:
-    """As `told`, of relations: as sure as `models.mentioned.all_sure` finds them, all on their curves."""
+    """As `told`, of relations: as sure as the record finds them, all three on their curves."""
     found: dict[str, Told] = defaultdict(Told)
     for document, record in pairs:
         entities = {entity.id: entity for entity in record.entities}
@@ -72,11 +72,10 @@ def tied(
         for relation in record.relations:
             if relation.category in document.related:
                 ends = entities[relation.source], entities[relation.target]
-                sure = _on(curves, relation.category, relation.confidence) * prod(
-                    (_on(curves, own.category, own.confidence) for own in ends), start=1.0
-                )
-                source, target = ((own.span.start, own.span.end) for own in ends)
-                tie = relation.category, source, target
+                source, target = (_on(curves, own.category, own.confidence) for own in ends)
+                sure = all_sure(_on(curves, relation.category, relation.confidence), source, target)
+                first, second = ((own.span.start, own.span.end) for own in ends)
+                tie = relation.category, first, second
                 surest[tie] = max(sure, surest.get(tie, 0.0))
         for tie, sure in surest.items():
             found[tie[0]].confidence.append(sure)
