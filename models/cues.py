@@ -42,8 +42,8 @@ LEAST = {"certainty": 0.2, "conditionality": 0.8, "association": 0.9, "temporali
 """Where no cue speaks an unusual value stands from this probability on; of certainty, doubt of any grade,
 while "negative" needs the model to be sure. 0.4 is half of the F1 that the model reaches there, where F1 is
 highest (Lipton et al. 2014, "Optimal thresholding of classifiers to maximize F1 measure"); of certainty, of
-which the model is too sure, it is lower (by held-out documents of PHEE). What
-it learned from made-up sentences alone (conditions, other persons) has to be surer."""
+which the model is too sure, it is lower (by held-out documents of PHEE). What it learned from made-up
+sentences alone (conditions, other persons) has to be surer."""
 
 RULE_WEIGHT = 0.9
 """How far a rule alone is trusted, when its answer and the model's become one confidence."""

@@ -21,8 +21,6 @@ FAUSTS = "streamer.intake"
 ASYNCIOS = "asyncio"
 """Its messages come filled in: what broke, and then all about it, errors and arguments of calls included."""
 QUIET = (FAUSTS, "faust", "mode", "aiokafka", "kafka", ASYNCIOS, "urllib3")
-
-
 AGAIN_S, MOST = 10.0, 1000
 """A library's line is not written again for so long; of so many lines it is known when they were."""
 
@@ -58,7 +56,7 @@ class Seldom(logging.Filter):
         self._left_out: Counter[tuple[str, str]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.split(".")[0] in OURS and record.name != FAUSTS:
+        if _is_ours(record):
             return True
         line, now = (record.name, _template(record.msg, record.args)), self._clock()
         if now - self._shown.get(line, -AGAIN_S) < AGAIN_S:
@@ -78,7 +76,7 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         shown = logging.makeLogRecord(record.__dict__)
         error = record.exc_info[1] if record.exc_info else None
-        if record.name.split(".")[0] not in OURS or record.name == FAUSTS:
+        if not _is_ours(record):
             shown.msg, shown.args = _template(record.msg, record.args), None
         if record.name == ASYNCIOS:
             shown.msg = re.split(r"[\n(<]", str(shown.msg), maxsplit=1)[0].rstrip()
@@ -88,6 +86,10 @@ class Formatter(logging.Formatter):
             shown.msg, shown.args = f"{shown.getMessage()} ({count} times more before)", None
         shown.exc_info = shown.exc_text = shown.stack_info = None
         return super().format(shown)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.split(".")[0] in OURS and record.name != FAUSTS
 
 
 def place(error: BaseException) -> str:
