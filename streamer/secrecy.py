@@ -6,6 +6,7 @@ import resource
 import sys
 import threading
 import traceback
+from asyncio import CancelledError
 from contextlib import suppress
 from types import TracebackType
 
@@ -21,14 +22,17 @@ def keep() -> None:
             resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
             break
     sys.excepthook = _tell
-    threading.excepthook = lambda unforeseen: _tell(
-        unforeseen.exc_type, unforeseen.exc_value, unforeseen.exc_traceback
-    )
+    threading.excepthook = _tell_of_thread
 
 
 def tell(error: BaseException) -> None:
     """An error that nobody foresaw, to standard error, without what it says."""
     _tell(type(error), error, error.__traceback__)
+
+
+def _tell_of_thread(unforeseen: threading.ExceptHookArgs) -> None:
+    if not issubclass(unforeseen.exc_type, CancelledError):  # its event loop was stopped, as it was told to
+        _tell(unforeseen.exc_type, unforeseen.exc_value, unforeseen.exc_traceback)
 
 
 def _tell(kind: type[BaseException], _: BaseException | None, trace: TracebackType | None) -> None:

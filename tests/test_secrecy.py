@@ -68,6 +68,17 @@ def test_an_unforeseen_error_is_told_without_its_message(thread: bool, tmp_path:
     assert "this is a bug: ValueError" in said
 
 
+def test_a_thread_whose_event_loop_is_stopped_ends_without_a_word(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, threading\n"
+        "async def told(): asyncio.current_task().cancel(); await asyncio.sleep(1)\n"
+        "t = threading.Thread(target=lambda: asyncio.run(told())); t.start(); t.join()\n"
+    )
+    (tmp_path / "code.py").write_text(f"{KEEP}\n{code}")
+    status, said = run("import runpy; runpy.run_path('code.py')", tmp_path)
+    assert (status, said) == (0, "")
+
+
 def test_nor_is_that_of_a_command(tmp_path: Path) -> None:
     """Typer has a hook of its own for errors."""
     (tmp_path / "code.py").write_text(

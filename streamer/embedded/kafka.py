@@ -189,6 +189,8 @@ class KafkaCluster:
             "group.min.session.timeout.ms": "1000",
             "broker.session.timeout.ms": "6000",
             "broker.heartbeat.interval.ms": "500",
+            # Killed while they end a transaction, they ask each other for its end again only after this.
+            "request.timeout.ms": "10000",
             # Internal topics: a copy on every broker; few partitions, so that a first use is quick.
             "offsets.topic.num.partitions": "8",
             "offsets.topic.replication.factor": str(copies),
