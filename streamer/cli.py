@@ -90,7 +90,7 @@ def chaos(
     notes: Annotated[int | None, typer.Option(min=50, help="Notes of a row.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed: the same notes, victims and moments.")] = 1,
     long: Annotated[bool, typer.Option("--long", help="As often as the table says; hours.")] = False,
-    minutes: Annotated[float, typer.Option(min=1, max=55, help="Of row 30, the soak.")] = 30.0,
+    minutes: Annotated[float, typer.Option(min=1, max=600, help="Of row 30, the soak.")] = 30.0,
     report: Annotated[Path | None, typer.Option(help="Write the table into this folder.")] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Only show the rows.")] = False,
 ) -> None:

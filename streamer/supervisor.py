@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import math
 import os
@@ -32,8 +31,6 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S, WORKER_PATIENCE_S, ENGINE_PATIENCE_S = 9.5, 8.5, 4.0
 """From SIGTERM to the end of all; of the workers; of an engine, of which no more is asked then."""
-M_ARENA_MAX = -8
-"""Of glibc's malloc.h."""
 LOOK_S = 0.25
 PROBE_S = 1.0
 FROZEN_S, SILENT_S = 5.0, 20.0
@@ -50,7 +47,6 @@ def run(settings: Settings) -> int:
     CheckpointError for a precision that is not accepted.
     """
     logs.configure()
-    _one_arena()
     if settings.precision in acceptance.NEEDS_ACCEPTANCE:
         acceptance.require(open_checkpoint(settings.checkpoint), settings.precision, settings.accept_loss)
     asyncio.run(_check(settings))
@@ -76,13 +72,6 @@ def run(settings: Settings) -> int:
             return asyncio.run(supervisor.run())
         finally:
             page.close()
-
-
-def _one_arena() -> None:
-    """glibc gives threads arenas of their own, and every scrape is a thread: what a supervisor holds would
-    creep up with each that is touched for the first time."""
-    with suppress(OSError, AttributeError):  # no glibc
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def run_engine(settings: Settings) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -18,10 +19,11 @@ from streamer.chaos.account import Sent
 from streamer.chaos.bed import Bed, Plan, Stage
 from streamer.chaos.notes import loads, texts
 from streamer.chaos.reader import Seen
-from streamer.chaos.rows import ROWS, Row, chosen
+from streamer.chaos.rows import LONG_S, ROWS, SHORT_S, Row, chosen
 from streamer.chaos.rows_brokers import java_hash
 from streamer.chaos.rows_load import slope
 from streamer.chaos.rows_notes import MALFORMED
+from streamer.chaos.running import REST_S
 from streamer.chaos.trial import BACKLOG, Trial
 from streamer.chaos.waiting import NotInTime, wait_until
 from streamer.cli import app
@@ -45,6 +47,21 @@ class NoBed:
 
 def run_row(run: Any) -> Any:
     return running.run_row(Row("1", "a fault", "it passes", run), cast(Bed, NoBed()))
+
+
+@pytest.mark.parametrize(
+    ("plan", "at_least"),
+    [(Plan(), SHORT_S), (Plan(long=True), LONG_S), (Plan(long=True, soak_s=36_000), 36_000 + REST_S)],
+)
+def test_a_row_has_the_time_of_its_form_and_the_soak_its_own_length_and_more(
+    plan: Plan, at_least: float
+) -> None:
+    left: list[float] = []
+    bed = SimpleNamespace(plan=plan, kill=print, drop=print)
+    running.run_row(
+        Row("1", "a fault", "it passes", lambda trial: left.append(trial.patience(math.inf))), cast(Bed, bed)
+    )
+    assert left == [pytest.approx(at_least, abs=5)]
 
 
 def test_all_thirty_are_there_in_order_and_each_is_run_by_one_of_two_ways() -> None:

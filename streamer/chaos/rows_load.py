@@ -22,7 +22,8 @@ from streamer.chaos.trial import Trial, memory_mb
 
 GROWTH_MB, SCRAPED_SHARE = 200.0, 0.98
 ROUNDS, SCRAPE_S = 7, 1.0
-PART, STEP_S, FAULT_EVERY_S, SAMPLE_EVERY_S = 20, 1.0, (15.0, 40.0), 5.0
+PART, STEP_S, FAULT_EVERY_S = 20, 1.0, (15.0, 40.0)
+SAMPLE_EVERY_S, SAMPLES = 5.0, 1500
 SLOPE_MB_PER_H, WARM_S = 1.0, 300.0
 MEASURED_S = 600.0
 """Of a shorter soak no slope is demanded: a page more or less would decide."""
@@ -113,7 +114,7 @@ def soaked(trial: Trial) -> None:
         trial.send(PART)
         if now >= next_sample:
             memory.append((now - began, supervisor.memory_info().rss / 1e6))
-            next_sample = now + SAMPLE_EVERY_S
+            next_sample = now + max(SAMPLE_EVERY_S, soak_s / SAMPLES)
         if now >= next_fault and stage.node.ready:
             trial.fault()
             trial.chance.choice(FAULTS)(trial)

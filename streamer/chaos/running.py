@@ -30,6 +30,8 @@ from streamer.embedded.progress import shown_download
 from streamer.errors import StreamerError
 from streamer.topics import VERSION
 
+REST_S = 600.0
+"""What the soak has beyond its own length, at most."""
 GRACE_S = 60.0
 """After a row's time all its processes are killed, should something wait for them without end."""
 TESTS = Path(__file__).parents[2] / "tests"
@@ -106,7 +108,7 @@ def run_rows(rows: Sequence[Row], plan: Plan, report: Report, tell: Tell) -> Non
 def run_row(row: Row, bed: Bed) -> Result:
     """Whatever goes wrong is a row that does not hold, and what it ran on is not used again."""
     assert row.run is not None
-    limit = LONG_S if bed.plan.long else SHORT_S
+    limit = max(LONG_S, bed.plan.soak_s + REST_S) if bed.plan.long else SHORT_S
     trial = Trial(bed, f"{int(row.number):02d}", limit)
     began = time.monotonic()
     killer = threading.Timer(limit + GRACE_S, bed.kill)
