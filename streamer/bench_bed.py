@@ -66,6 +66,11 @@ def shape(name: bench_run.Shape, folder: str, device: str, precision: Wanted, ac
     return Shape(called, checkpoint, device, chosen.precision, environment, accept_loss)
 
 
+def given(asked: Mapping[str, object]) -> dict[str, Any]:
+    """What is not None."""
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 def cache_folder() -> Path:
     """Where weights to measure with, and the environment of infinity-emb, are kept for this user."""
     folder = kept.folder("bench")

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer import bench_bed, embedded, settings, topic_admin
-from streamer.bench_bed import Bed, Shape
+from streamer.bench_bed import Bed, Shape, given
 from streamer.bench_notes import BenchNote, Notes
 from streamer.bench_stream import Tell, notes_of
 from streamer.bench_traffic import KafkaTopic, Traffic
@@ -277,5 +277,4 @@ def table(cases: Sequence[Case], of: Shape) -> Table:
 
 def plan(quick: bool, **asked: object) -> Plan:
     """The usual plan or the quick one, with what is not None set otherwise."""
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    return replace(QUICK if quick else Plan(), **given)
+    return replace(QUICK if quick else Plan(), **given(asked))

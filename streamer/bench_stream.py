@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
-from typing import Any
 
 from models.bench import mixture
 from models.reader import Reader
 from streamer import bench_bed, embedded, local_node, samples
-from streamer.bench_bed import Alone, Bed, Node, Shape
+from streamer.bench_bed import Alone, Bed, Node, Shape, given
 from streamer.bench_figures import Figures, Latency, Pair, Scrape, Swept
 from streamer.bench_notes import BenchNote, Notes
 from streamer.ledger import quantile
@@ -227,5 +226,4 @@ def notes_of(shape: Shape) -> Notes:
 
 def plan(quick: bool, **asked: object) -> Plan:
     """The usual plan or the quick one, with what is not None set otherwise."""
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    return replace(QUICK if quick else Plan(), **given)
+    return replace(QUICK if quick else Plan(), **given(asked))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.heads import Float, Settings
+from models.heads.rows import probabilities
 
 
 class SequenceClasses(nn.Module):
@@ -37,10 +38,7 @@ class SequenceClasses(nn.Module):
 
     def read(self, projected: Tensor) -> Float:
         """See `ClassesHead.read`."""
-        own = projected.double()  # a row of any length has the same bits in every company, once rounded
-        probabilities = own.sigmoid() if self.independent else own.softmax(1)
-        result: Float = probabilities.float().cpu().numpy()
-        return result
+        return probabilities(projected, self.independent)
 
 
 HEAD = SequenceClasses

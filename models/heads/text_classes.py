@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.heads import Float, Settings
 from models.heads.bag import Bag
+from models.heads.rows import probabilities
 
 
 class TextClasses(nn.Module):
@@ -54,10 +55,7 @@ class TextClasses(nn.Module):
 
     def read(self, projected: Tensor) -> Float:
         """See `ClassesHead.read`."""
-        own = projected.double()  # a row of any length has the same bits in every company, once rounded
-        probabilities = own.sigmoid() if self.independent else own.softmax(1)
-        result: Float = probabilities.float().cpu().numpy()
-        return result
+        return probabilities(projected, self.independent)
 
 
 HEAD = TextClasses

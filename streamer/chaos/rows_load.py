@@ -6,12 +6,12 @@ import os
 import signal
 import socket
 import statistics
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from http.client import HTTPException
 from itertools import combinations
+from threading import Event
 
 import psutil
 
@@ -19,6 +19,7 @@ from streamer.chaos.notes import Load, key, name
 from streamer.chaos.rows_notes import MALFORMED
 from streamer.chaos.rows_worker import unchanged, whole
 from streamer.chaos.trial import Trial, memory_mb
+from streamer.chaos.waiting import beside
 
 GROWTH_MB, SCRAPED_SHARE = 200.0, 0.98
 ROUNDS, SCRAPE_S = 7, 1.0
@@ -74,13 +75,11 @@ def _seconds(trial: Trial, count: int) -> float:
     return time.monotonic() - began
 
 
-@contextmanager
-def _scraping(address: str) -> Iterator[None]:
+def _scraping(address: str) -> AbstractContextManager[None]:
     """One reader that never reads on, one that asks every second."""
-    over = threading.Event()
     host, _, port = address.partition(":")
 
-    def scrape() -> None:
+    def scrape(over: Event) -> None:
         with socket.create_connection((host, int(port))) as stuck:
             stuck.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while not over.wait(SCRAPE_S):
@@ -88,13 +87,7 @@ def _scraping(address: str) -> Iterator[None]:
                     asked.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                     asked.recv(1 << 20)
 
-    thread = threading.Thread(target=scrape, name="scrape", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return beside("scrape", scrape)
 
 
 # --- the soak ------------------------------------------------------------------------------------

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
+from threading import Event
 
 import psutil
 
@@ -14,7 +14,7 @@ from streamer.chaos import notes, places
 from streamer.chaos.account import Account, Sent, account, longest_pause
 from streamer.chaos.bed import Bed, Stage
 from streamer.chaos.notes import Load
-from streamer.chaos.waiting import NotInTime, wait_until
+from streamer.chaos.waiting import NotInTime, beside, wait_until
 
 QUIET_S = 2.0
 """After the last note: what comes twice must show."""
@@ -126,23 +126,15 @@ class Trial:
             return None
         return longest_pause(self.stage.reader.seen, self.sent, self.faults[0])
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> AbstractContextManager[None]:
         """Takes the memory of the stage's processes together, again and again; the peak is kept."""
-        over = threading.Event()
 
-        def watch() -> None:
+        def watch(over: Event) -> None:
             while not over.wait(SAMPLE_S):
                 if self._stage is not None:
                     self.peak_mb = max(self.peak_mb, memory_mb(self._stage))
 
-        thread = threading.Thread(target=watch, name="memory", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        return beside("memory", watch)
 
 
 def memory_mb(stage: Stage) -> float:
