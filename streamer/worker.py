@@ -188,22 +188,26 @@ class Worker:
         """Returns when this worker cannot go on."""
         progress = Progress(time.monotonic())
         while True:
-            if self._app.crashed or (starting.done() and starting.exception()):
-                self.fail(self._app.crash_reason or starting.exception() or RuntimeError())
-                return
-            if self._joining and self._engine.failed:  # e.g. it reads otherwise now
-                self.fail(self._engine.failed)
-                return
-            if self._waited_s(progress) > self._settings.stall_s or self._standstill_s() > STANDSTILL_S:
-                log.error("no note was finished, or none was asked for, for too long")
-                self.fail(TimeoutError())
-                return
-            if self._starved_s() > min(STANDSTILL_S, self._settings.stall_s):
-                log.error("there are notes on the input topic, and none reached this worker for too long")
-                self.fail(TimeoutError())
+            error = self._broken(starting) or self._stuck(progress)
+            if error is not None:
+                self.fail(error)
                 return
             self._look_around()
             await asyncio.sleep(WATCH_S)
+
+    def _broken(self, starting: asyncio.Task[None]) -> BaseException | None:
+        if self._app.crashed or (starting.done() and starting.exception()):
+            return self._app.crash_reason or starting.exception() or RuntimeError()
+        return self._engine.failed if self._joining else None  # e.g. it reads otherwise now
+
+    def _stuck(self, progress: Progress) -> BaseException | None:
+        if self._waited_s(progress) > self._settings.stall_s or self._standstill_s() > STANDSTILL_S:
+            log.error("no note was finished, or none was asked for, for too long")
+        elif self._starved_s() > min(STANDSTILL_S, self._settings.stall_s):
+            log.error("there are notes on the input topic, and none reached this worker for too long")
+        else:
+            return None
+        return TimeoutError()
 
     def _waited_s(self, progress: Progress) -> float:
         work = self._worklist
