@@ -27,7 +27,7 @@ class Finish:
     """`linker`: None gives no codes. `thresholds`: None looks for no identifiers. `heads`: what is listed.
     `affirmed`: relations whose source is there: what is denied is no effect of anything. `dependent`:
     categories of what is only something in a relation. `least`: by category, from which confidence on an
-    entity, or a relation with both its ends, is reported."""
+    entity, or a relation with both its ends, is reported; `demanded`: the user's own of these."""
 
     tasks: tuple[Task, ...] = ()
     linker: Linker | None = None
@@ -36,6 +36,7 @@ class Finish:
     affirmed: frozenset[str] = frozenset()
     dependent: frozenset[str] = frozenset()
     least: Mapping[str, float] = field(default_factory=dict)
+    demanded: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -61,17 +62,17 @@ class Finish:
             name for head in checkpoint.heads if relates for name in head.get("dependent", ())
         )
         enough = {name: own for head in checkpoint.heads for name, own in head.get("least", {}).items()}
-        if least is not None:
-            enough |= read_table(least, _findings(checkpoint))
+        demanded = read_table(least, _findings(checkpoint)) if least is not None else {}
+        enough |= demanded
         listed = (*names, LINKS) if linker else tuple(names)
-        return cls(checkpoint.tasks, linker, chosen, listed, affirmed, dependent, enough)
+        return cls(checkpoint.tasks, linker, chosen, listed, affirmed, dependent, enough, frozenset(demanded))
 
     def identity(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline that a record names: its fingerprint is that of all that made the record."""
         parts = [pipeline.fingerprint]
         parts += [self.linker.fingerprint] if self.linker else []
         parts += [str(sorted(self.thresholds.items()))] if self.thresholds is not None else []
-        parts += [f"least {sorted(self.least.items())}"] if self.least else []
+        parts += [f"least {sorted(self.least.items())} {sorted(self.demanded)}"] if self.least else []
         if len(parts) == 1:
             return Pipeline(pipeline.name, pipeline.version, pipeline.fingerprint, self.heads)
         digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]

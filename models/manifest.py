@@ -86,6 +86,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     layer: Name = "entities"
     categories: tuple[Name, ...] = ()
+    exact: bool = False
     silent: tuple[str, ...] = ()
     dependent: tuple[str, ...] = ()
     labels: tuple[Name, ...] = ()

@@ -1,6 +1,7 @@
 """Mentions of passages → a note's entities, with codes and relations between them. Pure.
 
-Mentions of which too little is sure, by their category, are none; nor are relations.
+Relations of which too little is sure, with their ends, are none; nor are mentions, by their category, unless
+such a relation is sure enough: what has an effect is likelier a drug. What a user demands holds of all.
 Duplicates: of overlapping mentions of one category stays the most confident, then the longer, then the first.
 Mentions of different categories may overlap; all stay. A relation with a mention that does not stay is none,
 and what is only something in a relation (an effect is one of a drug) does not stay without.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -92,10 +93,11 @@ def entities_and_relations(
     kept: list[tuple[Passage, dict[int, Mention]]] = []
     for passage, found in zip(passages, findings, strict=True):
         heading = headings[passage.section] - passage.span.start
-        numbered = [(n, found.mentions[n]) for n in without_duplicates(found.mentions)]
-        kept.append(
-            (passage, {n: own for n, own in numbered if own.span.end > heading and _sure(whose, own)})
-        )
+        numbered = {n: found.mentions[n] for n in without_duplicates(found.mentions)}
+        mentions = {n: own for n, own in numbered.items() if own.span.end > heading and _wanted(whose, own)}
+        fitted = [tie for tie in found.ties if tie.category in whose.finish.least]
+        tied = _ends(tie for tie in fitted if _holds(whose, tie, mentions))
+        kept.append((passage, {n: own for n, own in mentions.items() if n in tied or _sure(whose, own)}))
     links = _links(whose, kept)
     entities: list[Entity] = []
     relations: list[tuple[tuple[Span, str, Span], Relation]] = []
@@ -105,9 +107,8 @@ def entities_and_relations(
             if not 0 <= mention.span.start < mention.span.end <= len(passage.text):
                 raise AssertionError("this is a bug: a mention lies outside its passage")
             own[number] = _entity(whose, passage, mention, rules[passage.section], next(links))
-        ties = [tie for tie in found.ties if tie.source in own and tie.target in own]
-        ties = [tie for tie in ties if _holds(whose, tie, own[tie.source], own[tie.target])]
-        tied = {end for tie in ties for end in (tie.source, tie.target)}
+        ties = [tie for tie in found.ties if _holds(whose, tie, mentions)]
+        tied = _ends(ties)
         entities += [e for n, e in own.items() if n in tied or e.category not in whose.finish.dependent]
         for tie in ties:
             source, target = own[tie.source], own[tie.target]
@@ -120,13 +121,24 @@ def entities_and_relations(
     return tuple(entities), tuple(relation for _, relation in relations)
 
 
+def _wanted(whose: Whose, mention: Mention) -> bool:
+    return mention.category not in whose.finish.demanded or _sure(whose, mention)
+
+
 def _sure(whose: Whose, mention: Mention) -> bool:
     return mention.confidence >= whose.finish.least.get(mention.category, 0.0)
 
 
-def _holds(whose: Whose, tie: Tie, source: Entity, target: Entity) -> bool:
+def _holds(whose: Whose, tie: Tie, mentions: Mapping[int, Mention]) -> bool:
+    if tie.source not in mentions or tie.target not in mentions:
+        return False
+    source, target = mentions[tie.source], mentions[tie.target]
     enough = whose.finish.least.get(tie.category, 0.0)
     return all_sure(tie.confidence, source.confidence, target.confidence) >= enough
+
+
+def _ends(ties: Iterable[Tie]) -> set[int]:
+    return {end for tie in ties for end in (tie.source, tie.target)}
 
 
 def all_sure(relation: float, source: float, target: float) -> float:

@@ -18,7 +18,7 @@ Int = NDArray[np.int32]
 Bool = NDArray[np.bool_]
 
 
-def entities(projected: Float, word_start: Bool) -> tuple[Int, Float]:
+def entities(projected: Float, word_start: Bool, exact: bool = False) -> tuple[Int, Float]:
     """BIO tags word by word, the best valid sequence; see `models.heads.entities`."""
     if not len(projected):
         return np.zeros((0, 3), np.int32), np.zeros(0, np.float32)
@@ -40,7 +40,14 @@ def entities(projected: Float, word_start: Bool) -> tuple[Int, Float]:
             end += 1
         category = int(tags[begin]) - 1
         spans.append((edges[begin], edges[end], category))
-        confidence.append(words[begin:end, category].mean())
+        sure = words[begin:end, category].mean()
+        if exact:
+            place = np.exp(log_probability[edges[begin], 1 + category])
+            place *= np.exp(log_probability[edges[begin + 1 : end], 1 + kinds + category]).prod()
+            if end < len(tags):
+                place *= 1 - np.exp(log_probability[edges[end], 1 + kinds + category])
+            sure = np.sqrt(sure * place)
+        confidence.append(sure)
     return np.array(spans, np.int32).reshape(-1, 3), np.array(confidence, np.float32)
 
 

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from numpy.typing import NDArray
@@ -31,15 +31,16 @@ def valid(tags: tuple[int, ...]) -> bool:
     return True
 
 
-def head(kinds: int = KINDS) -> Entities:
-    return Entities(4, [f"K{i}" for i in range(kinds)])
+def head(kinds: int = KINDS, exact: bool = False) -> Entities:
+    return Entities(4, [f"K{i}" for i in range(kinds)], exact)
 
 
 def read(
-    projected: NDArray[np.float32], word_start: NDArray[np.bool_]
+    projected: NDArray[np.float32], word_start: NDArray[np.bool_], exact: bool = False
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """One sequence, nothing around it."""
-    return head().read(torch.from_numpy(projected), word_start, np.zeros(len(word_start), np.bool_))
+    outside = np.zeros(len(word_start), np.bool_)
+    return head(exact=exact).read(torch.from_numpy(projected), word_start, outside)
 
 
 def logits(*tags: int) -> NDArray[np.float32]:
@@ -122,6 +123,44 @@ def test_spans_are_in_order_apart_and_made_of_whole_words(
     assert ((spans[:, 2] >= 0) & (spans[:, 2] < KINDS)).all()
     edges = {0, len(projected), *np.flatnonzero(word_start).tolist()}
     assert {*spans[:, 0].tolist(), *spans[:, 1].tolist()} <= edges
+
+
+SEQUENCES = st.integers(1, 12).flatmap(
+    lambda n: st.tuples(stn.arrays(np.float32, (n, TAGS), elements=SCORES), stn.arrays(np.bool_, n))
+)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@given(SEQUENCES)
+def test_confidences_are_those_of_the_plain_formula(
+    exact: bool, case: tuple[NDArray[np.float32], NDArray[np.bool_]]
+) -> None:
+    spans, confidence = read(*case, exact)
+    plain, sure = plain_reading.entities(*case, exact)
+    assume(spans.tolist() == plain.tolist())  # of sequences that are as good, either may be taken
+    assert confidence == pytest.approx(sure, abs=1e-5)
+
+
+@given(SEQUENCES, SEQUENCES)
+def test_how_sure_a_place_is_has_nothing_to_do_with_the_next_passage(
+    one: tuple[NDArray[np.float32], NDArray[np.bool_]], other: tuple[NDArray[np.float32], NDArray[np.bool_]]
+) -> None:
+    seam = logits(3)  # [SEP] may look like anything
+    projected = np.concatenate([one[0], seam, other[0]])
+    starts = np.concatenate([one[1], [True], other[1]])
+    outside = np.arange(len(starts)) == len(one[0])
+    _, together = head(exact=True).read(torch.from_numpy(projected), starts, outside)
+    alone = [read(*case, exact=True)[1] for case in (one, other)]
+    assert together.tolist() == np.concatenate(alone).tolist()
+
+
+def test_an_exact_confidence_falls_where_a_span_may_end_elsewhere() -> None:
+    projected = logits(0, 1, 3, 0)
+    starts = np.ones(4, np.bool_)
+    projected[3, 3] = 8.5  # nearly as good as O: the span may go on
+    (sure,), (exact,) = (read(projected, starts, exact)[1].tolist() for exact in (False, True))
+    assert sure > 0.99
+    assert 0.7 < exact < 0.8
 
 
 def test_spans_of_plain_tags() -> None:

@@ -89,15 +89,20 @@ def test_what_too_little_is_sure_of_is_no_finding_and_no_end_of_a_relation() -> 
     every = (*mentions()[:2], unsure)
     ties = (Tie("EFFECT_OF", 2, 1, 0.9),)
 
-    def left(least: float, category: str = "SIGN_OR_SYMPTOM") -> tuple[set[str], int]:
-        finish = Finish(least={category: least})
+    def left(demanded: bool = False, **least: float) -> tuple[set[str], int]:
+        finish = Finish(least=least, demanded=frozenset(least) if demanded else frozenset())
         record = read(Note(id="n", text=TEXT), lambda _: found(*every, ties=ties), finish=finish)
         return {entity.category for entity in record.entities}, len(record.relations)
 
-    everything = left(0.0)
+    everything = left()
     assert everything[1] == 1
-    assert left(0.49) == left(0.6, "OTHER") == everything
-    assert left(0.5) == (everything[0] - {"SIGN_OR_SYMPTOM"}, 0)
+    nothing = (everything[0] - {"SIGN_OR_SYMPTOM"}, 0)
+    assert left(SIGN_OR_SYMPTOM=0.49) == left(OTHER=0.6) == everything
+    assert left(SIGN_OR_SYMPTOM=0.5) == nothing
+    # An end of a relation that, with both its ends, is sure enough stays; not so where a user demands more.
+    assert left(SIGN_OR_SYMPTOM=0.5, EFFECT_OF=0.3) == everything
+    assert left(SIGN_OR_SYMPTOM=0.5, EFFECT_OF=0.5) == nothing
+    assert left(demanded=True, SIGN_OR_SYMPTOM=0.5, EFFECT_OF=0.3) == nothing
 
 
 def test_a_relation_is_as_sure_as_it_and_both_its_ends() -> None:

@@ -25,18 +25,21 @@ Indices = NDArray[np.int64]
 
 
 class Entities(nn.Module):
-    """Tags: O, then B of every category, then I of every category."""
+    """Tags: O, then B of every category, then I of every category.
+
+    `exact`: a confidence speaks of where a span begins and ends, too, and not only of what it is.
+    """
 
     reads: Literal["spans"] = "spans"
 
-    def __init__(self, width: int, categories: Sequence[str]) -> None:
+    def __init__(self, width: int, categories: Sequence[str], exact: bool = False) -> None:
         super().__init__()
-        self.categories = tuple(categories)
+        self.categories, self.exact = tuple(categories), exact
         self.tags = nn.Linear(width, 1 + 2 * len(self.categories))
 
     @classmethod
     def build(cls, width: int, settings: Settings) -> Entities:
-        return cls(width, settings["categories"])
+        return cls(width, settings["categories"], settings.get("exact", False))
 
     def project(self, hidden: Tensor) -> Tensor:
         """`hidden` [tokens, width] → logits [tokens, 1 + 2 · categories]."""
@@ -44,7 +47,9 @@ class Entities(nn.Module):
         return logits
 
     def read(self, projected: Tensor, word_start: Bool, outside: Bool) -> tuple[Int, Float]:
-        """See `SpansHead.read`. The confidence of a span: its category's probability, averaged over words."""
+        """See `SpansHead.read`. The confidence of a span: its category's probability, averaged over words; if
+        `exact`, the geometric mean of that and of how probable it is that the span is exactly these words.
+        """
         if not len(projected):
             return np.zeros((0, 3), np.int32), np.zeros(0, np.float32)
         starts = word_start | outside
@@ -57,7 +62,14 @@ class Entities(nn.Module):
         mend(tags, projected.cpu().contiguous().numpy(), edges, between)
         begin, end, category = _runs(tags, len(self.categories))
         spans = np.stack([edges[begin], edges[end], category], axis=1).astype(np.int32)
-        return spans, _confidences(projected, edges, begin, end, category)
+        if not len(spans):
+            return spans, np.zeros(0, np.float32)
+        each, firsts = _probabilities(projected, edges, begin, end, category)
+        confidence = _of_category(each.sum(1), firsts, edges, begin, end)
+        if self.exact:
+            open_end = (end < len(between)) & ~between[np.minimum(end, len(between) - 1)]
+            confidence = np.sqrt(confidence * _exactly(each, firsts, edges, begin, end, open_end))
+        return spans, np.clip(confidence, 0.0, 1.0).astype(np.float32)
 
 
 def word_scores(projected: Tensor, edges: Indices, words: Indices) -> Tensor:
@@ -94,21 +106,44 @@ def _runs(tags: Indices, kinds: int) -> tuple[Indices, Indices, Indices]:
     return begin, end, found[opens] - 1
 
 
-def _confidences(projected: Tensor, edges: Indices, begin: Indices, end: Indices, category: Indices) -> Float:
-    if not len(begin):
-        return np.zeros(0, np.float32)
+def _probabilities(
+    projected: Tensor, edges: Indices, begin: Indices, end: Indices, category: Indices
+) -> tuple[Scores, Indices]:
+    """Of each span's category B and I, [pieces + spans, 2]: of all pieces of the spans, one span after the
+    other, then of the piece that follows each span. Also where each span's first piece stands there, [spans].
+    """
     lengths = edges[end] - edges[begin]
-    tokens = chosen(projected, ranges(edges[begin], lengths))
+    following = np.minimum(edges[end], len(projected) - 1)
+    tokens = chosen(projected, np.concatenate([ranges(edges[begin], lengths), following]))
     likely = tokens.sub_(tokens.amax(1, keepdim=True)).exp_()
-    columns = 1 + np.repeat(category, lengths)
+    columns = 1 + np.concatenate([np.repeat(category, lengths), category])
     both = likely.gather(1, put(np.stack([columns, columns + projected.shape[1] // 2], 1), projected))
-    probability = (both.sum(1) / likely.sum(1)).cpu().numpy()
+    each: Scores = (both / likely.sum(1, keepdim=True)).cpu().numpy().astype(np.float64)
+    return each, np.cumsum(lengths) - lengths
+
+
+def _of_category(either: Scores, firsts: Indices, edges: Indices, begin: Indices, end: Indices) -> Scores:
+    """`either` [pieces + spans]: B or I. Every word of a span counts alike, and every piece of a word."""
     words = end - begin
     pieces = np.diff(edges)[ranges(begin, words)]
     weights = np.repeat(1 / (pieces * np.repeat(words, words)), pieces)
-    mean = np.add.reduceat(probability * weights, np.cumsum(lengths) - lengths)
-    confidences: Float = np.clip(mean, 0.0, 1.0).astype(np.float32)
-    return confidences
+    mean: Scores = np.add.reduceat(either[: len(weights)] * weights, firsts)
+    return mean
+
+
+def _exactly(
+    each: Scores, firsts: Indices, edges: Indices, begin: Indices, end: Indices, open_end: Bool
+) -> Scores:
+    """B at the first word, I at the others, and no I at the word that follows, if one does (`open_end`). The
+    first piece speaks for a word.
+    """
+    words = end - begin
+    opens = np.cumsum(words) - words
+    own = each[edges[ranges(begin, words)] - np.repeat(edges[begin] - firsts, words), 1]
+    own[opens] = each[firsts, 0]
+    going_on = np.where(open_end, each[len(each) - len(begin) :, 1], 0.0)
+    product: Scores = np.multiply.reduceat(own, opens) * np.maximum(1.0 - going_on, 0.0)
+    return product
 
 
 def _taken(tags: Tensor) -> Indices:
