@@ -87,6 +87,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     layer: Name = "entities"
     categories: tuple[Name, ...] = ()
     exact: bool = False
+    alike: tuple[tuple[str, ...], ...] = ()
     silent: tuple[str, ...] = ()
     dependent: tuple[str, ...] = ()
     labels: tuple[Name, ...] = ()

@@ -18,7 +18,9 @@ Int = NDArray[np.int32]
 Bool = NDArray[np.bool_]
 
 
-def entities(projected: Float, word_start: Bool, exact: bool = False) -> tuple[Int, Float]:
+def entities(
+    projected: Float, word_start: Bool, exact: bool = False, alike: Sequence[int] = ()
+) -> tuple[Int, Float]:
     """BIO tags word by word, the best valid sequence; see `models.heads.entities`."""
     if not len(projected):
         return np.zeros((0, 3), np.int32), np.zeros(0, np.float32)
@@ -40,12 +42,13 @@ def entities(projected: Float, word_start: Bool, exact: bool = False) -> tuple[I
             end += 1
         category = int(tags[begin]) - 1
         spans.append((edges[begin], edges[end], category))
-        sure = words[begin:end, category].mean()
+        own = np.array(alike if category in alike else [category])
+        sure = words[begin:end, own].sum(1).mean()
         if exact:
-            place = np.exp(log_probability[edges[begin], 1 + category])
-            place *= np.exp(log_probability[edges[begin + 1 : end], 1 + kinds + category]).prod()
-            if end < len(tags):
-                place *= 1 - np.exp(log_probability[edges[end], 1 + kinds + category])
+            place = np.exp(log_probability[edges[begin], 1 + own]).sum()
+            inside = np.exp(log_probability[:, 1 + kinds + own]).sum(1)
+            place *= inside[edges[begin + 1 : end]].prod()
+            place *= 1 - inside[edges[end]] if end < len(tags) else 1
             sure = np.sqrt(sure * place)
         confidence.append(sure)
     return np.array(spans, np.int32).reshape(-1, 3), np.array(confidence, np.float32)

@@ -31,16 +31,17 @@ def valid(tags: tuple[int, ...]) -> bool:
     return True
 
 
-def head(kinds: int = KINDS, exact: bool = False) -> Entities:
-    return Entities(4, [f"K{i}" for i in range(kinds)], exact)
+def head(kinds: int = KINDS, exact: bool = False, alike: bool = False) -> Entities:
+    names = [f"K{i}" for i in range(kinds)]
+    return Entities(4, names, exact, [names[:2]] if alike else ())
 
 
 def read(
-    projected: NDArray[np.float32], word_start: NDArray[np.bool_], exact: bool = False
+    projected: NDArray[np.float32], word_start: NDArray[np.bool_], exact: bool = False, alike: bool = False
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """One sequence, nothing around it."""
     outside = np.zeros(len(word_start), np.bool_)
-    return head(exact=exact).read(torch.from_numpy(projected), word_start, outside)
+    return head(exact=exact, alike=alike).read(torch.from_numpy(projected), word_start, outside)
 
 
 def logits(*tags: int) -> NDArray[np.float32]:
@@ -130,13 +131,14 @@ SEQUENCES = st.integers(1, 12).flatmap(
 )
 
 
+@pytest.mark.parametrize("alike", [False, True])
 @pytest.mark.parametrize("exact", [False, True])
 @given(SEQUENCES)
 def test_confidences_are_those_of_the_plain_formula(
-    exact: bool, case: tuple[NDArray[np.float32], NDArray[np.bool_]]
+    exact: bool, alike: bool, case: tuple[NDArray[np.float32], NDArray[np.bool_]]
 ) -> None:
-    spans, confidence = read(*case, exact)
-    plain, sure = plain_reading.entities(*case, exact)
+    spans, confidence = read(*case, exact, alike)
+    plain, sure = plain_reading.entities(*case, exact, [0, 1] if alike else [])
     assume(spans.tolist() == plain.tolist())  # of sequences that are as good, either may be taken
     assert confidence == pytest.approx(sure, abs=1e-5)
 
@@ -161,6 +163,15 @@ def test_an_exact_confidence_falls_where_a_span_may_end_elsewhere() -> None:
     (sure,), (exact,) = (read(projected, starts, exact)[1].tolist() for exact in (False, True))
     assert sure > 0.99
     assert 0.7 < exact < 0.8
+
+
+def test_what_is_surely_one_of_two_alike_is_sure() -> None:
+    projected = logits(0, 1, 0)
+    starts = np.ones(3, np.bool_)
+    projected[1, 2] = 8.9  # nearly as likely the other category
+    (alone,), (together,) = (read(projected, starts, True, alike)[1].tolist() for alike in (False, True))
+    assert alone < 0.6
+    assert together > 0.99
 
 
 def test_spans_of_plain_tags() -> None:

@@ -27,19 +27,28 @@ Indices = NDArray[np.int64]
 class Entities(nn.Module):
     """Tags: O, then B of every category, then I of every category.
 
-    `exact`: a confidence speaks of where a span begins and ends, too, and not only of what it is.
+    `exact`: a confidence speaks of where a span begins and ends, too, and not only of what it is. `alike`:
+    groups of categories; a confidence speaks of a span's whole group.
     """
 
     reads: Literal["spans"] = "spans"
 
-    def __init__(self, width: int, categories: Sequence[str], exact: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        categories: Sequence[str],
+        exact: bool = False,
+        alike: Sequence[Sequence[str]] = (),
+    ) -> None:
         super().__init__()
         self.categories, self.exact = tuple(categories), exact
+        self._alike = _alike(self.categories, alike)
         self.tags = nn.Linear(width, 1 + 2 * len(self.categories))
 
     @classmethod
     def build(cls, width: int, settings: Settings) -> Entities:
-        return cls(width, settings["categories"], settings.get("exact", False))
+        own = settings.get("exact", False), settings.get("alike", ())
+        return cls(width, settings["categories"], *own)
 
     def project(self, hidden: Tensor) -> Tensor:
         """`hidden` [tokens, width] → logits [tokens, 1 + 2 · categories]."""
@@ -47,8 +56,9 @@ class Entities(nn.Module):
         return logits
 
     def read(self, projected: Tensor, word_start: Bool, outside: Bool) -> tuple[Int, Float]:
-        """See `SpansHead.read`. The confidence of a span: its category's probability, averaged over words; if
-        `exact`, the geometric mean of that and of how probable it is that the span is exactly these words.
+        """See `SpansHead.read`. The confidence of a span: the probability of its category and those alike,
+        averaged over words; if `exact`, the geometric mean of that and of how probable it is that the span is
+        exactly these words.
         """
         if not len(projected):
             return np.zeros((0, 3), np.int32), np.zeros(0, np.float32)
@@ -64,7 +74,7 @@ class Entities(nn.Module):
         spans = np.stack([edges[begin], edges[end], category], axis=1).astype(np.int32)
         if not len(spans):
             return spans, np.zeros(0, np.float32)
-        each, firsts = _probabilities(projected, edges, begin, end, category)
+        each, firsts = _probabilities(projected, edges, begin, end, self._alike[category])
         confidence = _of_category(each.sum(1), firsts, edges, begin, end)
         if self.exact:
             open_end = (end < len(between)) & ~between[np.minimum(end, len(between) - 1)]
@@ -106,19 +116,33 @@ def _runs(tags: Indices, kinds: int) -> tuple[Indices, Indices, Indices]:
     return begin, end, found[opens] - 1
 
 
+def _alike(categories: Sequence[str], groups: Sequence[Sequence[str]]) -> Indices:
+    """Numbers of the categories that count together with each, its own among them, [categories, most]; −1
+    where there are fewer."""
+    of = {name: {name} for name in categories} | {name: set(group) for group in groups for name in group}
+    members = [[n for n, other in enumerate(categories) if other in of[name]] for name in categories]
+    most = max(map(len, members), default=1)
+    filled = [own + [-1] * (most - len(own)) for own in members]
+    return np.array(filled, np.int64).reshape(-1, most)
+
+
 def _probabilities(
-    projected: Tensor, edges: Indices, begin: Indices, end: Indices, category: Indices
+    projected: Tensor, edges: Indices, begin: Indices, end: Indices, members: Indices
 ) -> tuple[Scores, Indices]:
-    """Of each span's category B and I, [pieces + spans, 2]: of all pieces of the spans, one span after the
-    other, then of the piece that follows each span. Also where each span's first piece stands there, [spans].
+    """Of B and I of each span's categories, its `members` [spans, most], [pieces + spans, 2]: of all pieces
+    of the spans, one span after the other, then of the piece that follows each span. Also where each span's
+    first piece stands there, [spans].
     """
     lengths = edges[end] - edges[begin]
     following = np.minimum(edges[end], len(projected) - 1)
     tokens = chosen(projected, np.concatenate([ranges(edges[begin], lengths), following]))
     likely = tokens.sub_(tokens.amax(1, keepdim=True)).exp_()
-    columns = 1 + np.concatenate([np.repeat(category, lengths), category])
-    both = likely.gather(1, put(np.stack([columns, columns + projected.shape[1] // 2], 1), projected))
-    each: Scores = (both / likely.sum(1, keepdim=True)).cpu().numpy().astype(np.float64)
+    own = np.concatenate([np.repeat(members, lengths, axis=0), members])
+    columns = 1 + np.maximum(own, 0)
+    both = likely.gather(1, put(np.hstack([columns, columns + projected.shape[1] // 2]), projected))
+    there = put(own >= 0, projected)[:, None]
+    summed = (both.view(len(own), 2, -1) * there).sum(2)
+    each: Scores = (summed / likely.sum(1, keepdim=True)).cpu().numpy().astype(np.float64)
     return each, np.cumsum(lengths) - lengths
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from models.checkpoint import ENTITIES, Checkpoint
+from models.corpora.scheme import PROBLEM
 from models.heads.assertion import Assertion
 from models.heads.embedding import Embedding
 from models.heads.entities import Entities
@@ -102,7 +103,9 @@ def _heads(model: Model, scheme: Scheme) -> Iterator[dict[str, Any]]:
         settings: dict[str, Any] = {"name": name}
         if isinstance(head, Entities):
             settings |= {"kind": "entities", "layer": name, "categories": list(head.categories)}
+            alike = sorted(PROBLEM.intersection(head.categories))
             settings |= {"exact": True} if name == ENTITIES else {}
+            settings |= {"alike": [alike]} if name == ENTITIES and len(alike) > 1 else {}
             settings |= {"silent": SILENT[name]} if name in SILENT else {}
             settings |= {"dependent": DEPENDENT[name]} if name in DEPENDENT else {}
         elif isinstance(head, Assertion):
