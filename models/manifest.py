@@ -126,7 +126,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         if not 0 <= self.overlap < self.window - 2 < self.encoder.max_position_embeddings - 1:
             raise ValueError("window and overlap do not fit each other or the encoder's positions")
         for head in self.heads:
-            msgspec.convert(head, Head)
+            own = msgspec.convert(head, Head)
+            stray = [name for group in own.alike for name in group if name not in own.categories]
+            if stray:
+                raise ValueError(f"head {own.name}: alike names {stray[0]}, which is none of its categories")
             missing = [name for name in NEEDED.get(head["kind"], ()) if name not in head]
             if missing:
                 raise ValueError(f"a head of kind {head['kind']} does not say its {missing[0]}")

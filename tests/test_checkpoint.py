@@ -160,6 +160,10 @@ def test_a_changed_manifest_is_refused(tmp_path: Path) -> None:
     [
         ({"heads": [{}]}, "name"),
         ({"heads": [{"name": "a", "kind": "entities"}]}, "kind entities does not say its categories"),
+        (
+            {"heads": [{"name": "a", "kind": "entities", "categories": ["B"], "alike": [["B", "C"]]}]},
+            "alike names C",
+        ),
         ({"heads": [{"name": "a", "kind": "text_classes", "labels": [1], "independent": True}]}, "labels"),
         ({"window": 2, "overlap": 0}, "window and overlap"),
         ({"overlap": 32}, "window and overlap"),

@@ -81,6 +81,13 @@ def told(annotation: Annotation) -> dict[object, float]:
     return found | {(c.task, n.label): n.confidence for c in annotation.classifications for n in c.labels}
 
 
+def test_what_was_trained_says_what_its_confidences_are_about(parents: list[Path]) -> None:
+    heads = {head["name"]: head for head in open_checkpoint(parents[0]).heads}
+    assert heads["entities"]["exact"]
+    assert heads["entities"]["alike"] == [["DISEASE", "SIGN_OR_SYMPTOM"]]
+    assert "exact" not in heads["phi"]
+
+
 # --- weights ----------------------------------------------------------------------------------------
 
 
