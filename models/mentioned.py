@@ -90,24 +90,19 @@ def entities_and_relations(
     text = whose.note.text
     headings = {section.id: _known_heading(text, section) for section in sections}
     rules = {section.id: _section_rule(text, section) for section in sections}
-    kept: list[tuple[Passage, dict[int, Mention]]] = []
-    for passage, found in zip(passages, findings, strict=True):
-        heading = headings[passage.section] - passage.span.start
-        numbered = {n: found.mentions[n] for n in without_duplicates(found.mentions)}
-        mentions = {n: own for n, own in numbered.items() if own.span.end > heading and _wanted(whose, own)}
-        fitted = [tie for tie in found.ties if tie.category in whose.finish.least]
-        tied = _ends(tie for tie in fitted if _holds(whose, tie, mentions))
-        kept.append((passage, {n: own for n, own in mentions.items() if n in tied or _sure(whose, own)}))
-    links = _links(whose, kept)
+    kept = [
+        _sure_enough(whose, found, headings[passage.section] - passage.span.start)
+        for passage, found in zip(passages, findings, strict=True)
+    ]
+    links = _links(whose, passages, [mentions for mentions, _ in kept])
     entities: list[Entity] = []
     relations: list[tuple[tuple[Span, str, Span], Relation]] = []
-    for (passage, mentions), found in zip(kept, findings, strict=True):
+    for passage, (mentions, ties) in zip(passages, kept, strict=True):
         own: dict[int, Entity] = {}
         for number, mention in mentions.items():
             if not 0 <= mention.span.start < mention.span.end <= len(passage.text):
                 raise AssertionError("this is a bug: a mention lies outside its passage")
             own[number] = _entity(whose, passage, mention, rules[passage.section], next(links))
-        ties = [tie for tie in found.ties if _holds(whose, tie, mentions)]
         tied = _ends(ties)
         entities += [e for n, e in own.items() if n in tied or e.category not in whose.finish.dependent]
         for tie in ties:
@@ -119,6 +114,16 @@ def entities_and_relations(
     entities.sort(key=lambda entity: (entity.span.start, entity.span.end, entity.category))
     relations.sort(key=lambda pair: pair[0])
     return tuple(entities), tuple(relation for _, relation in relations)
+
+
+def _sure_enough(whose: Whose, found: Findings, heading: int) -> tuple[dict[int, Mention], list[Tie]]:
+    """Mentions behind the heading, by number, and the ties between them: see the head of this file."""
+    numbered = {n: found.mentions[n] for n in without_duplicates(found.mentions)}
+    mentions = {n: own for n, own in numbered.items() if own.span.end > heading and _wanted(whose, own)}
+    ties = [tie for tie in found.ties if _holds(whose, tie, mentions)]
+    tied = _ends(tie for tie in ties if tie.category in whose.finish.least)
+    kept = {n: own for n, own in mentions.items() if n in tied or _sure(whose, own)}
+    return kept, [tie for tie in ties if tie.source in kept and tie.target in kept]
 
 
 def _wanted(whose: Whose, mention: Mention) -> bool:
@@ -146,10 +151,12 @@ def all_sure(relation: float, source: float, target: float) -> float:
     return relation * source * target
 
 
-def _links(whose: Whose, kept: Sequence[tuple[Passage, dict[int, Mention]]]) -> Iterator[tuple[Link, ...]]:
+def _links(
+    whose: Whose, passages: Sequence[Passage], kept: Sequence[Mapping[int, Mention]]
+) -> Iterator[tuple[Link, ...]]:
     mentions = [
         (mention.span.shift(passage.span.start), mention.category)
-        for passage, own in kept
+        for passage, own in zip(passages, kept, strict=True)
         for mention in own.values()
     ]
     if whose.finish.linker is None:

@@ -103,9 +103,9 @@ def _heads(model: Model, scheme: Scheme) -> Iterator[dict[str, Any]]:
         settings: dict[str, Any] = {"name": name}
         if isinstance(head, Entities):
             settings |= {"kind": "entities", "layer": name, "categories": list(head.categories)}
-            alike = sorted(PROBLEM.intersection(head.categories))
-            settings |= {"exact": True} if name == ENTITIES else {}
-            settings |= {"alike": [alike]} if name == ENTITIES and len(alike) > 1 else {}
+            if name == ENTITIES:
+                alike = sorted(PROBLEM.intersection(head.categories))
+                settings |= {"exact": True} | ({"alike": [alike]} if len(alike) > 1 else {})
             settings |= {"silent": SILENT[name]} if name in SILENT else {}
             settings |= {"dependent": DEPENDENT[name]} if name in DEPENDENT else {}
         elif isinstance(head, Assertion):
