@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from threading import Event, Thread
+from threading import Event
 
 from models.bench import mixture
 from models.reader import Reader
@@ -22,6 +22,7 @@ from streamer import bench_bed, embedded, local_node, samples
 from streamer.bench_bed import Alone, Bed, Node, Shape, given
 from streamer.bench_figures import Figures, Latency, Pair, Scrape, Swept
 from streamer.bench_notes import BenchNote, Notes
+from streamer.beside import beside
 from streamer.ledger import quantile
 from streamer.ports import HOST
 
@@ -200,23 +201,14 @@ class StreamBench:
         return Scrape(median(ratios), ratios)
 
 
-@contextmanager
-def _scraping(port: int) -> Iterator[None]:
-    done = Event()
-
-    def scrape() -> None:
+def _scraping(port: int) -> AbstractContextManager[None]:
+    def scrape(over: Event) -> None:
         with socket.create_connection((HOST, port)) as stuck:
             stuck.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            while not done.wait(SCRAPE_S):
+            while not over.wait(SCRAPE_S):
                 local_node.get(f"{HOST}:{port}", "/metrics")
 
-    thread = Thread(target=scrape, name="scrape")
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+    return beside("scrape", scrape)
 
 
 def notes_of(shape: Shape) -> Notes:

@@ -15,11 +15,11 @@ from threading import Event
 
 import psutil
 
+from streamer.beside import beside
 from streamer.chaos.notes import Load, key, name
 from streamer.chaos.rows_notes import MALFORMED
 from streamer.chaos.rows_worker import unchanged, whole
 from streamer.chaos.trial import Trial, memory_mb
-from streamer.chaos.waiting import beside
 
 GROWTH_MB, SCRAPED_SHARE = 200.0, 0.98
 ROUNDS, SCRAPE_S = 7, 1.0

@@ -10,11 +10,12 @@ from threading import Event
 
 import psutil
 
+from streamer.beside import beside
 from streamer.chaos import notes, places
 from streamer.chaos.account import Account, Sent, account, longest_pause
 from streamer.chaos.bed import Bed, Stage
 from streamer.chaos.notes import Load
-from streamer.chaos.waiting import NotInTime, beside, wait_until
+from streamer.chaos.waiting import NotInTime, wait_until
 
 QUIET_S = 2.0
 """After the last note: what comes twice must show."""

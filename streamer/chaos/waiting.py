@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from collections.abc import Callable
 
 from streamer.errors import WorldError
 
@@ -24,16 +22,3 @@ def wait_until(so: Callable[[], bool], seconds: float, what: str) -> float:
             raise NotInTime(f"{what}: not within {seconds:.0f} s")
         time.sleep(POLL_S)
     return time.monotonic() - began
-
-
-@contextmanager
-def beside(name: str, work: Callable[[Event], None]) -> Iterator[None]:
-    """`work` on a thread meanwhile; it returns soon after the event is set."""
-    over = Event()
-    thread = Thread(target=work, args=(over,), name=name, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
