@@ -101,16 +101,23 @@ async def let_in(settings: Settings) -> None:
 async def reached(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client that the brokers let in. Every error of it becomes one line: SettingError or WorldError."""
     options = client_options(settings)
-    admin = AIOKafkaAdminClient(**options, request_timeout_ms=int(REACH_S * 1000))
     try:
-        await admin.start()
-        yield admin
+        async with reach.farewell(), _let_in(options) as admin:
+            yield admin
     except (SaslAuthenticationFailed, UnsupportedSaslMechanismError):
         raise SettingError(reach.USER_REFUSED) from None
     except (KafkaConnectionError, OSError):
         raise await reach.why_not(options, _unreachable(settings)) from None
     except KafkaError as error:
         raise WorldError(f"the brokers answered {type(error).__name__}; see their logs") from None
+
+
+@asynccontextmanager
+async def _let_in(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**options, request_timeout_ms=int(REACH_S * 1000))
+    try:
+        await admin.start()
+        yield admin
     finally:
         await admin.close()
 

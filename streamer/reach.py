@@ -1,10 +1,11 @@
-"""Why no broker could be reached: aiokafka says only that none was."""
+"""Why no broker could be reached, of which aiokafka says only that none was; and how to take leave of one."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection
@@ -18,7 +19,7 @@ from aiokafka.errors import (
 from streamer import tls
 from streamer.errors import SettingError, StreamerError, WorldError
 
-PATIENCE_MS, FAREWELL_S = 5_000, 1.0
+PATIENCE_MS, FAREWELL_S, LOOK_S = 5_000, 1.0, 0.005
 USER_REFUSED = (
     "the brokers refused the user: check STREAMER_SASL_USERNAME, STREAMER_SASL_PASSWORD "
     "and STREAMER_SASL_MECHANISM"
@@ -46,19 +47,38 @@ async def why_not(options: Mapping[str, Any], otherwise: str) -> StreamerError:
 async def _error(host: str, port: str, options: Mapping[str, Any]) -> Exception | None:
     if not port.isdigit():
         return None
-    connection = AIOKafkaConnection(host, int(port), request_timeout_ms=PATIENCE_MS, **options)
+    async with farewell():
+        connection = AIOKafkaConnection(host, int(port), request_timeout_ms=PATIENCE_MS, **options)
+        try:
+            await connection.connect()
+        except (OSError, KafkaError, TimeoutError) as error:
+            return _cause(error)
+        finally:
+            connection.close()
+    return None
+
+
+@asynccontextmanager
+async def farewell() -> AsyncIterator[None]:
+    """Waits at its end, a second at most, for what was connected within and closed to be gone.
+
+    A client of aiokafka does not wait for the connection that it began with, and TLS takes leave in several
+    turns of the loop: a loop that ended at once would leave the socket open behind it.
+    """
+    before = _connected()
     try:
-        await connection.connect()
-    except (OSError, KafkaError, TimeoutError) as error:
-        return _cause(error)
-    else:
-        return None
+        yield
     finally:
-        closed = connection.close()
-        if connection._protocol is not None:  # it came up; TLS takes leave in several turns of the loop
-            await asyncio.wait([closed], timeout=FAREWELL_S)
-        else:
-            await asyncio.sleep(0)
+        give_up = asyncio.get_running_loop().time() + FAREWELL_S
+        while _connected() - before and asyncio.get_running_loop().time() < give_up:
+            await asyncio.sleep(LOOK_S)
+
+
+def _connected() -> set[Any]:
+    """The running loop's transports whose sockets are open. asyncio knows them by this name only; a loop that
+    does not have it is not waited for."""
+    known = getattr(asyncio.get_running_loop(), "_transports", {})
+    return {own for own in list(known.values()) if own.get_extra_info("socket").fileno() >= 0}
 
 
 def _cause(error: Exception) -> Exception:

@@ -5,6 +5,8 @@ The node that reads a thousand notes also shows what a running node gives away: 
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import re
 import signal
@@ -133,6 +135,18 @@ def assert_no_signal_makes_it_talk(processes: list[psutil.Process], node: Node) 
 def _status(process: psutil.Process, name: str) -> str:
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
+
+
+@pytest.mark.parametrize("listener", ["SCRAM", "MUTUAL"])
+def test_a_loop_that_ends_at_once_leaves_no_socket_open(secured: Secured, listener: str) -> None:
+    """TLS takes leave in several turns of the loop, and aiokafka does not wait for its first connection."""
+    settings = secured.settings(listener)
+    with warnings.catch_warnings(record=True) as unclosed:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(10):
+            asyncio.run(brokers.let_in(settings))
+            gc.collect()
+    assert [str(warning.message) for warning in unclosed] == []
 
 
 # --- who is refused ------------------------------------------------------------------------------
