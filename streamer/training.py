@@ -55,9 +55,8 @@ def _has_data_sets(data: Path) -> bool:
 def _by_recipe(data: Path, out: Path, path: Path, base: object) -> int:
     chosen = config.read_config(path)
     with shown("training") as view:
-        folder = recipe.run(
-            chosen, view.hear, data=data, output=out, base=None if base is None else str(base)
-        )
+        chosen_base = None if base is None else str(base)
+        folder = recipe.run(chosen, view.hear, on_stage=view.begin, data=data, output=out, base=chosen_base)
     print(f"trained: {folder}, its held-out figures in {folder / 'manifest.json'}")
     print(f"as tables: streamer evaluate --data {data} --checkpoint {folder}")
     return 0

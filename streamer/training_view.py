@@ -21,10 +21,11 @@ LOOKS = 5
 
 
 class View:
-    """Hears of every step; what it draws is of one stage of the run."""
+    """Hears of every step, and of what is done between steps; what it draws is of one stage of the run."""
 
     def __init__(self, what: str) -> None:
         self._what = what
+        self._doing = "making ready"
         self.last: Progress | None = None
         self._losses: list[float] = []
         self._looks: list[tuple[int, Mapping[str, float]]] = []
@@ -32,14 +33,18 @@ class View:
     def hear(self, step: Progress) -> None:
         if self.last is not None and self.last.stage != step.stage:
             self._losses, self._looks = [], []
-        self.last = step
+        self.last, self._doing = step, ""
         self._losses.append(step.loss)
         if step.dev:
             self._looks.append((step.step, step.dev))
 
+    def begin(self, doing: str) -> None:
+        """What is done now, without steps to count."""
+        self._doing = doing
+
     def __rich_console__(self, console: Console, _: object) -> Iterator[Text | Group]:
-        if self.last is None:
-            yield Text(f"{self._what}: making ready")
+        if self._doing or self.last is None:
+            yield Text(f"{self._what}: {self._doing}", no_wrap=True, overflow="ellipsis")
             return
         width = max(10, min(console.width - 10, WIDEST))
         least, most = min(self._losses), max(self._losses)
@@ -65,16 +70,24 @@ def shown(what: str, console: Console | None = None) -> Iterator[View]:
 
 
 class _Lines(View):
-    """A line now and then, and one for every look at what is not learned from."""
+    """A line now and then, one for every look at what is not learned from, and one for what has no steps."""
 
     def __init__(self, what: str, console: Console) -> None:
         super().__init__(what)
         self._console = console
+        self._tell(f"{what}: {self._doing}")
+
+    def begin(self, doing: str) -> None:
+        super().begin(doing)
+        self._tell(f"{self._what}: {doing}")
 
     def hear(self, step: Progress) -> None:
         super().hear(step)
         if step.dev or step.step == step.steps or step.step % max(1, step.steps // LINES) == 0:
-            self._console.print(line(step, self._what), soft_wrap=True, highlight=False, markup=False)
+            self._tell(line(step, self._what))
+
+    def _tell(self, told: str) -> None:
+        self._console.print(told, soft_wrap=True, highlight=False, markup=False)
 
 
 def line(step: Progress, what: str) -> str:

@@ -126,7 +126,7 @@ def test_data_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> None:
 def test_a_recipe_of_data_sets_is_run_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[object] = []
 
-    def run(config: TrainConfig, *_: object, **more: object) -> Path:
+    def run(config: TrainConfig, *_: object, on_stage: object, **more: object) -> Path:
         called.append((config.name, more))
         return tmp_path
 
@@ -167,7 +167,10 @@ def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with shown("training", Console(stderr=True, force_terminal=False, width=40)) as view:
         for step in steps(100):
             view.hear(step)
-    lines = capsys.readouterr().err.splitlines()
+        view.begin("measuring what was held out")
+    first, *lines, last = capsys.readouterr().err.splitlines()
+    assert first == "training: making ready"
+    assert last == "training: measuring what was held out"
     assert len(lines) == 25
     assert lines[9] == "training: step 40 of 100  loss 0.250  1,234 tokens/s  1:01 left  dev label 50.0"
 
@@ -180,8 +183,11 @@ def test_a_terminal_gets_a_chart_and_the_last_figures() -> None:
         for step in steps(100):
             view.hear(step)
         console.print(view)
+        view.begin("measuring what was held out")
+        console.print(view)
     text = captured.get()
     assert "making ready" in text
+    assert text.endswith("training: measuring what was held out\n")
     assert "10.000 █" in text
     assert "after 80: dev label 50.0" in text
     assert all(len(line) <= 60 for line in text.splitlines())

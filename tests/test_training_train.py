@@ -118,6 +118,26 @@ def test_teachers_come_first_and_each_student_begins_as_the_one_before(place: Pa
     )
 
 
+def test_what_is_done_between_the_steps_is_told(place: Path) -> None:
+    told: list[str] = []
+    taught = msgspec.structs.replace(CONFIG, tokens=600, teachers=({"seed": 5},))
+    run(
+        taught,
+        on_stage=told.append,
+        data=place / "data",
+        output=place / "told",
+        base=str(place / "base"),
+    )
+    assert told == [
+        "reading the data sets",
+        "teacher 1: making ready",
+        "training: making ready",
+        "training: asking its teachers",
+        "fitting curves and thresholds on one half of what was held out",
+        "measuring what was held out",
+    ]
+
+
 def test_what_goes_on_is_the_average_of_student_and_teachers(place: Path) -> None:
     alone = msgspec.structs.replace(CONFIG, tokens=600, teachers=({"seed": 5},))
     for shares in ((1.0, 0.0), (0.25, 0.75)):

@@ -47,12 +47,14 @@ EMBEDDED = 6000
 LONGEST_PASSAGE = 1200
 
 OnProgress = Callable[[Progress], None]
+OnStage = Callable[[str], None]
 
 
 def run(
     config: TrainConfig | Path,
     on_progress: OnProgress = lambda _: None,
     *,
+    on_stage: OnStage = lambda _: None,
     data: Path | None = None,
     output: Path | None = None,
     base: str | None = None,
@@ -62,6 +64,7 @@ def run(
     Returns the folder of the finished checkpoint, its figures in its manifest.
 
     `data`, `output` and `base` (a folder or name of any BERT checkpoint) go before the configuration's own.
+    `on_stage` hears what is being done where no steps are counted.
     Raises `CheckpointError` or `OSError` for what is missing.
     """
     config = read_config(config) if isinstance(config, Path) else config
@@ -72,25 +75,29 @@ def run(
         torch.set_num_threads(config.threads)
     start = open_checkpoint(_base(config, root, folder, base or config.base, on_progress))
     _require_room(start, config)
+    on_stage("reading the data sets")
     documents, held = read_training(root, config)
     names = usable(read_vocabularies(root))
     texts = Texts(_notes(root, config), read_unlabelled(root, config))
-    kitchen = Kitchen(start, documents, texts, FeatureDictionary(names))
+    kitchen = Kitchen(start, documents, texts, FeatureDictionary(names), on_progress, on_stage)
     teachers = [
-        kitchen.trained(config.teacher(number), folder / f"teacher-{number + 1}.pt", (), on_progress)
+        kitchen.trained(config.teacher(number), folder / f"teacher-{number + 1}.pt", ())
         for number in range(len(config.teachers))
     ]
     for number in range(len(config.students)):
         state = folder / f"student-{number + 1}.pt"
-        teachers.insert(0, kitchen.trained(config.student(number), state, teachers, on_progress))
-    student = kitchen.trained(config, folder / STATE, teachers, on_progress)
+        teachers.insert(0, kitchen.trained(config.student(number), state, teachers))
+    student = kitchen.trained(config, folder / STATE, teachers)
     if config.averaged:
         average([student, *teachers], config.averaged)
     kitchen.refitted(student, config)
     finished = export(student, start, names, config, folder / "checkpoint")
     if config.embedding:
+        on_stage("fitting vectors to MiniLM's")
         record(finished, embedding={"cosine": round(embed(finished, _teacher(), _passages(root, config)), 4)})
+    on_stage("fitting curves and thresholds on one half of what was held out")
     settle(finished, held)
+    on_stage("measuring what was held out")
     precisions.storage(finished, student.state_dict(), root, config)
     record(finished, figures=evaluate.run(finished, root, config=config).as_dict())
     precisions.run(finished, root, config)
@@ -114,15 +121,18 @@ class Kitchen:
         documents: Mapping[str, Sequence[Document]],
         texts: Texts,
         dictionary: FeatureDictionary,
+        on_progress: OnProgress,
+        on_stage: OnStage,
     ) -> None:
         self._start, self._documents, self._texts, self._dictionary = start, documents, texts, dictionary
+        self._on_progress, self._on_stage = on_progress, on_stage
         self.scheme: Scheme = shipped(tasks_of(document for own in documents.values() for document in own))
 
-    def trained(
-        self, config: TrainConfig, state: Path, teachers: Sequence[Model], on_progress: OnProgress
-    ) -> Model:
+    def trained(self, config: TrainConfig, state: Path, teachers: Sequence[Model]) -> Model:
         """A model, from `state` on if it was begun; taught by `teachers`, if there are any: then it begins as
         the first of them."""
+        stage = state.stem.replace("-", " ")
+        self._on_stage(f"{stage}: making ready")
         torch.manual_seed(config.seed)
         model = Model(self._start, self.scheme, config.sizes, quicker(config.mixed), config.dropout)
         model.to(choose_device("auto"))
@@ -132,18 +142,23 @@ class Kitchen:
         )
         if teachers:
             model.load_state_dict(teachers[0].state_dict())
+            self._on_stage(f"{stage}: asking its teachers")
             for name, examples in material.examples.items():
                 if name in self._texts.unlabelled or any(own.tags for own in examples):
                     own = taught(
                         examples, teachers, material.special, config.window - 2, tables=material.tables
                     )
                     material.examples[name] = own
-        stage = state.stem.replace("-", " ")
-        train(model, Loop(material, config, state), lambda step: on_progress(replace(step, stage=stage)))
+        train(
+            model, Loop(material, config, state), lambda step: self._on_progress(replace(step, stage=stage))
+        )
         return model
 
     def refitted(self, model: Model, config: TrainConfig) -> None:
         """Its class heads, on the corpora that the recipe names."""
+        if not config.refit:
+            return
+        self._on_stage("heads of classes once more")
         plain = Preparer(self._start.tokenizer, self._dictionary, self.scheme)
         examples = [own for name in config.refit for own in plain.prepare(self._documents[name])]
         if examples:
