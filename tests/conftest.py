@@ -31,6 +31,30 @@ def engine(checkpoint: Checkpoint, request: pytest.FixtureRequest) -> Iterator[E
     engine.close()
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is kept for later runs is kept for one module only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_names() -> Iterator[None]:
+    """Links are measured against no terminology, instead of half a million names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.evaluation.run.load_shipped", lambda: ())
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_steps(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Own data is learned from in as few steps as the module's `FEWEST_STEPS` says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.own_recipe.FEWEST_STEPS", request.module.FEWEST_STEPS)
+        yield
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """With a short path: that of a socket may not be long."""

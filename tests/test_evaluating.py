@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,9 @@ from streamer.errors import SettingError
 from tests.checkpoints import huggingface_folder
 from tests.corpora import data_root
 
+pytestmark = pytest.mark.usefixtures("home", "no_names")
+
 LABELS = ("O", "B-DISEASE", "I-DISEASE", "B-MEDICATION", "I-MEDICATION")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr("models.evaluation.run.load_shipped", lambda: ())  # half a million names
-        yield
 
 
 @pytest.fixture(scope="module")

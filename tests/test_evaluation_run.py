@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,16 +20,10 @@ from models.precision import Precision
 from tests.checkpoints import huggingface_folder
 from tests.corpora import data_root
 
+pytestmark = pytest.mark.usefixtures("home", "no_names")
+
 LABELS = ("O", "B-DISEASE", "I-DISEASE", "B-MEDICATION", "I-MEDICATION", "B-AGE", "I-AGE")
 FEW = 50
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr("models.evaluation.run.load_shipped", lambda: ())  # half a million names
-        yield
 
 
 @pytest.fixture(scope="module")

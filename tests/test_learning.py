@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from models.checkpoint import open_checkpoint
 from models.errors import CheckpointError
-from models.training import own_recipe, recipe
+from models.training import recipe
 from models.training.config import TrainConfig
 from models.training.progress import Progress
 from streamer import training
@@ -23,15 +23,11 @@ from streamer.training_view import View, chart, clock, shown
 from tests.checkpoints import huggingface_folder
 from tests.own_data import Text, as_brat, as_conll, as_csv, as_jsonl, as_pubtator
 
+FEWEST_STEPS = 6
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 KINDS = [(f"{'aspirin' if n % 2 else 'fever'} {n}", "drug" if n % 2 else "sign") for n in range(20)]
 NOTES = [Text(f"He has fever and takes aspirin {n}", ((7, 12, "SIGN"), (23, 30, "DRUG"))) for n in range(12)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_steps() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(own_recipe, "FEWEST_STEPS", 6)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,23 +12,15 @@ from models.annotator import Annotator
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.corpora.own import Own, read_own
 from models.errors import CheckpointError
-from models.training import own_recipe
 from models.training.own import Trained, train_own
 from models.training.own_recipe import OwnRecipe, read_own_recipe, train_config
 from models.training.progress import Progress
 from tests.checkpoints import huggingface_folder
 from tests.own_data import as_csv
+from tests.power_cut import Cut
 
-
-class Cut(Exception):
-    """Stands in for a power cut."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_steps() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(own_recipe, "FEWEST_STEPS", 30)
-        yield
+FEWEST_STEPS = 30
+pytestmark = pytest.mark.usefixtures("few_steps")
 
 
 @pytest.fixture(scope="module")

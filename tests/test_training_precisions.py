@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,17 +20,12 @@ from models.weights import load, save_quantised
 from tests.checkpoints import huggingface_folder
 from tests.corpora import data_root
 
+pytestmark = pytest.mark.usefixtures("home")
+
 LABELS = ("O", "B-DISEASE", "I-DISEASE", "B-MEDICATION", "I-MEDICATION")
 CORPORA = {"bc5cdr": 1.0, "phee": 1.0}
 EVERYTHING = TrainConfig(name="tiny", version="1", corpora=CORPORA, held_out=Held("s", 1.0))
 NOTHING = TrainConfig(name="tiny", version="1", corpora=CORPORA, held_out=Held("s", 0.0))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,15 +20,12 @@ from models.training.pretrain import PretrainConfig, Pretrained, pretrain, split
 from models.training.progress import Progress
 from models.weights import load_encoder
 from tests.checkpoints import huggingface_folder, tiny, vocabulary
+from tests.power_cut import Cut, Seen
 from tests.raw_notes import TEXTS
 
 CONFIG = PretrainConfig(
     tokens=2000, batch_tokens=160, window=32, warm_up=2, save_every=4, threads=1, mixed=False, rate=2e-3
 )
-
-
-class Cut(Exception):
-    """Stands in for a power cut."""
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +36,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(
     base: Path, folder: Path, config: PretrainConfig = CONFIG, stop_at: int = 0
 ) -> tuple[Pretrained, list[Progress]]:
-    seen: list[Progress] = []
-
-    def on_progress(progress: Progress) -> None:
-        seen.append(progress)
-        if progress.step == stop_at:
-            raise Cut
-
-    return pretrain(TEXTS, str(base), folder, config, on_progress), seen
+    seen = Seen(stop_at)
+    return pretrain(TEXTS, str(base), folder, config, seen), seen
 
 
 @pytest.fixture(scope="module")

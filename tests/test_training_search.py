@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from typer.testing import CliRunner
 from models.checkpoint import open_checkpoint
 from models.corpora.own import Own, read_own
 from models.errors import CheckpointError
-from models.training import own_recipe
 from models.training.own_recipe import OwnRecipe, read_own_recipe
 from models.training.progress import Progress
 from models.training.search import BEST, RUNS, TABLE, Searched, Trial, search
@@ -20,19 +18,12 @@ from streamer import searching
 from streamer.cli import app
 from tests.checkpoints import huggingface_folder
 from tests.own_data import as_csv
+from tests.power_cut import Cut
+
+FEWEST_STEPS = 8
+pytestmark = pytest.mark.usefixtures("few_steps")
 
 ROWS = [(f"{'aspirin' if n % 2 else 'fever'} {n}", "drug" if n % 2 else "sign") for n in range(24)]
-
-
-class Cut(Exception):
-    """Stands in for a power cut."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_steps() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(own_recipe, "FEWEST_STEPS", 8)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -22,23 +21,15 @@ from models.training.progress import Progress, schedule
 from models.training.recipe import run
 from tests.checkpoints import huggingface_folder
 from tests.corpora import data_root
+from tests.power_cut import Cut, Seen
+
+pytestmark = pytest.mark.usefixtures("home")
 
 CONFIG = TrainConfig(
     name="tiny", version="1", corpora={"bc5cdr": 1, "maccrobat": 1, "phee": 1, "negex": 1},
     held_out=Held("s", 0.0), tokens=8000, batch_tokens=400, window=40, overlap=8, synthetic=5, save_every=2,
     warm_up=2, sizes=Sizes(8, 8, 8), threads=1, surrogates=0, mixed=False,
 )  # fmt: skip
-
-
-class Cut(Exception):
-    """Stands in for a power cut."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +45,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(
     place: Path, output: str, config: TrainConfig = CONFIG, stop_at: int = 0
 ) -> tuple[Path, list[Progress]]:
-    seen: list[Progress] = []
-
-    def on_progress(progress: Progress) -> None:
-        seen.append(progress)
-        if progress.step == stop_at:
-            raise Cut
-
-    folder = run(config, on_progress, data=place / "data", output=place / output, base=str(place / "base"))
+    seen = Seen(stop_at)
+    folder = run(config, seen, data=place / "data", output=place / output, base=str(place / "base"))
     return folder, seen
 
 
