@@ -23,7 +23,7 @@ TRIED = np.linspace(0, MOST, 51)
 ALIKE = 0.005
 """F1 that differs by less is as good."""
 PULL = 10.0
-"""So many gold mentions of a category weigh as much as all categories together."""
+"""So many gold answers of one category or label weigh as much as what is best for all."""
 
 
 @dataclass
@@ -103,10 +103,13 @@ def by_category(said: Mapping[str, Told]) -> dict[str, float]:
         everything.right += own.right
         everything.missed += own.missed
     usual = best(everything)
-    return {
-        category: round((own.gold * best(own) + PULL * usual) / (own.gold + PULL), 3)
-        for category, own in sorted(said.items())
-    }
+    return {category: round(leant(best(own), own.gold, usual), 3) for category, own in sorted(said.items())}
+
+
+def leant(own: float, gold: float, usual: float) -> float:
+    """The threshold that is best for one of many, drawn to what is best for all: few gold answers speak only
+    of these few."""
+    return (gold * own + PULL * usual) / (gold + PULL)
 
 
 def _on(curves: Mapping[str, Sequence[float]], category: str, confidence: float) -> float:

@@ -20,7 +20,7 @@ from models.evaluation.calibrated import Answer
 from models.finish import PHI, Finish
 from models.training.export import record as noted
 from models.training.export import settle as written
-from models.training.least import by_category, least, tied
+from models.training.least import by_category, leant, least, tied
 from models.types import Annotation, Note
 
 HALF, SHARE = "settled", 0.5
@@ -115,17 +115,13 @@ def platt(
 
 
 def thresholds(rows: Float, gold: NDArray[np.bool_]) -> list[float]:
-    """For each label from where on it is said: [texts, labels] confidences and what holds.
-
-    Labels with few texts would be fitted to these few: each label's best is drawn to what is best for all
-    together, by as many texts as have it against ten.
-    """
+    """For each label from where on it is said: [texts, labels] confidences and what holds."""
     together = _best(rows.ravel(), gold.ravel())
     found = []
     for column in range(rows.shape[1]):
         count = float(gold[:, column].sum())
         own = _best(rows[:, column], gold[:, column]) if count else together
-        found.append((count * own + 10 * together) / (count + 10))
+        found.append(leant(own, count, together))
     return found
 
 
