@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from models.types import Lane, Passage
 from streamer import logs, settings
@@ -18,6 +19,13 @@ from streamer.worker import Worker
 from tests.fakes import PIPELINE, FakeCache, FakeEngine, FakeReading, found
 
 
+class Broken(FakeEngine):
+    """Tells by its timings which process read."""
+
+    async def read(self, passages: Sequence[Passage], lane: Lane = "routine") -> FakeReading:
+        return replace(await super().read(passages, lane), inference_ms=float(os.getpid()))
+
+
 class Mended(FakeEngine):
     async def read(self, passages: Sequence[Passage], lane: Lane = "routine") -> FakeReading:
         return FakeReading([found(passage.text) for passage in passages])
@@ -25,7 +33,7 @@ class Mended(FakeEngine):
 
 async def work() -> int:
     chosen = settings.load()
-    engine = Mended() if os.environ.get("MENDED") else FakeEngine()
+    engine = Mended() if os.environ.get("MENDED") else Broken()
     to = Destinations(chosen.output_topic, chosen.dead_letter_topic, chosen.max_note_bytes)
     pipeline = NotePipeline(engine, FakeCache(), PIPELINE, to)
     sign = ready_file(chosen.state_dir, os.getpid())
