@@ -89,7 +89,7 @@ def test_a_category_of_few_leans_on_all() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=40), st.floats(0, 50))
-def test_a_threshold_loses_no_f1_to_speak_of(said: list[tuple[float, bool]], missed: float) -> None:
+def test_a_threshold_loses_no_f1(said: list[tuple[float, bool]], missed: float) -> None:
     own = of(said, missed)
 
     def f1(at: float) -> float:
@@ -97,4 +97,4 @@ def test_a_threshold_loses_no_f1_to_speak_of(said: list[tuple[float, bool]], mis
         return 2 * sum(kept) / max(1.0, len(kept) + own.gold)
 
     assert 0 <= best(own) <= MOST
-    assert f1(best(own)) >= f1(0.0) - 0.005 - 1e-9
+    assert f1(best(own)) >= f1(0.0) - 1e-9

@@ -20,8 +20,6 @@ from models.types import Annotation, Span
 
 MOST = 0.5
 TRIED = np.linspace(0, MOST, 51)
-ALIKE = 0.005
-"""F1 that differs by less is as good."""
 PULL = 10.0
 """So many gold answers of one category or label weigh as much as what is best for all."""
 
@@ -118,8 +116,7 @@ def _on(curves: Mapping[str, Sequence[float]], category: str, confidence: float)
 
 
 def best(told: Told) -> float:
-    """The highest threshold whose F1 is as good as the best: of two that are as good, the one with less that
-    is wrong."""
+    """The threshold of the best F1; of those that are as good, the highest."""
     sure, right = np.array(told.confidence), np.array(told.right, np.bool_)
     f1 = [2 * (right & (sure >= at)).sum() / max(1.0, (sure >= at).sum() + told.gold) for at in TRIED]
-    return float(TRIED[np.flatnonzero(np.array(f1) >= max(f1) - ALIKE)[-1]])
+    return float(TRIED[np.flatnonzero(f1 == np.max(f1))[-1]])
