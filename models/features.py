@@ -3,13 +3,14 @@
 One uint8 mask a token, an index into the trunk's table of 128 rows. Bits 0–2: how the token's word is written
 (0 not a word, 1 lower, 2 Capitalised, 3 ALL CAPITALS, 4 mIxed, 5 with a digit); bits 3 and 4: begins, is
 inside the longest drug name here; bits 5 and 6: the same for disease names. Names match whole words, in any
-case.
+case; an abbreviation (two to six capitals and digits) only as it is written: CAP, not cap.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
+import re
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
@@ -23,6 +24,7 @@ from models.errors import CheckpointError
 FEATURES = 128
 KINDS = ("drug", "disease")
 LOWER, CAPITALISED, CAPITALS, MIXED, DIGIT = 1, 2, 3, 4, 5
+ABBREVIATION = re.compile(r"[A-Z][A-Z0-9]{1,5}")
 
 _UPPER, _LOWER, _DIGIT, _OTHER = 1, 2, 4, 8
 _TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -45,11 +47,13 @@ class FeatureDictionary:
     """Names of drugs and diseases, ready to be found in text. Thread-safe."""
 
     def __init__(self, names: list[tuple[str, str]]) -> None:
-        """`names`: (kind, name) pairs, kind one of `KINDS`; letter case does not matter."""
-        kinds: dict[str, int] = {}
+        """`names`: (kind, name) pairs, kind one of `KINDS`; of abbreviations only letter case matters."""
+        kinds: dict[str, tuple[int, int]] = {}
         for kind, name in names:
-            key = name.translate(_TO_LOWER)
-            kinds[key] = kinds.get(key, 0) | 1 << KINDS.index(kind)
+            key, bit = name.translate(_TO_LOWER), 1 << KINDS.index(kind)
+            anyhow, capitals = kinds.get(key, (0, 0))
+            short = ABBREVIATION.fullmatch(name)
+            kinds[key] = (anyhow, capitals | bit) if short else (anyhow | bit, capitals)
         self._automaton = _automaton(kinds) if kinds else None
 
     @classmethod
@@ -110,10 +114,10 @@ def written(text: str) -> NDArray[np.uint8]:
     return np.repeat(how, sizes)
 
 
-def _automaton(kinds: dict[str, int]) -> Any:
+def _automaton(kinds: dict[str, tuple[int, int]]) -> Any:
     automaton = ahocorasick.Automaton()
     for key, bits in kinds.items():
-        automaton.add_word(key, (len(key), bits))
+        automaton.add_word(key, (len(key), *bits))
     automaton.make_automaton()
     return automaton
 
@@ -121,9 +125,12 @@ def _automaton(kinds: dict[str, int]) -> Any:
 def _names(automaton: Any, text: str) -> list[list[tuple[int, int]]]:
     """Per kind: the leftmost longest names on word boundaries, in order, not overlapping."""
     found: list[dict[int, int]] = [{} for _ in KINDS]
-    for last, (length, bits) in automaton.iter(text.lower() if text.isascii() else text.translate(_TO_LOWER)):
+    lower = text.lower() if text.isascii() else text.translate(_TO_LOWER)
+    for last, (length, bits, capitals) in automaton.iter(lower):
         start, end = last + 1 - length, last + 1
-        if not (_inside_word(text, start) or _inside_word(text, end)):
+        if capitals and text[start:end].isupper():
+            bits |= capitals
+        if bits and not (_inside_word(text, start) or _inside_word(text, end)):
             for index, spans in enumerate(found):
                 if bits >> index & 1:
                     spans[start] = end  # later matches from one start are longer

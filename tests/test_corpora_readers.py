@@ -19,7 +19,7 @@ from models.corpora.scheme import (
     held_out,
     without_overlaps,
 )
-from models.training.dictionary import read_vocabularies, usable, write_dictionary
+from models.training.dictionary import names_for, read_vocabularies, shorthand, usable, write_dictionary
 from models.training.synthetic import concepts, read_carriers, synthesise
 from tests.corpora import data_root
 
@@ -157,6 +157,16 @@ def test_the_dictionary_keeps_plain_names_once(tmp_path: Path) -> None:
     write_dictionary(names, tmp_path / "a.gz")
     write_dictionary(names, tmp_path / "b.gz")
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+
+
+def test_the_dictionary_has_the_shorthand_of_clinicians(tmp_path: Path) -> None:
+    short = set(shorthand())
+    assert {("disease", name) for name in ("HTN", "CAD", "CKD", "DM2", "PE")} <= short
+    assert {("drug", "lasix"), ("drug", "coumadin"), ("drug", "CBZ")} <= short
+    wrong = {("disease", name) for name in ("AS", "HA", "APC", "abd pain", "htn")}
+    assert not wrong & short
+    root = data_root(tmp_path)
+    assert names_for(root) == sorted({*usable(read_vocabularies(root)), *short})
 
 
 def test_every_carrier_can_be_filled() -> None:

@@ -56,6 +56,16 @@ def test_the_longest_name_on_word_boundaries_is_marked_begin_and_inside() -> Non
     assert disease == {w: {"BREAST": 1, "cancer": 2}.get(w, 0) for w in words}
 
 
+def test_an_abbreviation_is_met_as_it_is_written() -> None:
+    names = [("disease", "CAP"), ("disease", "DM2"), ("drug", "cap"), ("disease", "GOUTY ARTHRITIS")]
+    text = "CAP cap Cap DM2 dm2 gouty arthritis CAPS"
+    places = [match.span() for match in re.finditer(r"\w+", text)]
+    starts, ends = np.array(places, np.int32).T
+    masks = FeatureDictionary(names).masks(text, starts, ends)
+    assert (masks >> 5).tolist() == [1, 0, 0, 1, 0, 1, 2, 0]
+    assert (masks >> 3 & 3).tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
+
+
 def test_neighbouring_names_each_begin() -> None:
     _, masks = tokens("aspirin aspirin acid")
     assert (masks >> 3 & 3).tolist() == [1, 1, 1]

@@ -8,11 +8,18 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from models.features import ABBREVIATION
+from models.training.terminologies import read_additions
+
 LONGEST, SHORTEST = 40, 4
 VAGUE = re.compile(
     r"\b(?:unspecified|other|not elsewhere classified|without|due to|and|with|initial|NEC|NOS)\b"
 )
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,'/+-]*[A-Za-z0-9]")
+OF_TWO = frozenset({"AF", "CF", "CP", "DM", "HF", "MI", "MS", "OA", "PE", "RA", "TB", "UC", "VT"})
+"""Abbreviations of two letters that mostly mean one thing."""
+GENES = frozenset({"APC", "DMD", "FRDA", "MEN1", "PAH", "VHL"})
+"""What names a disease and its gene."""
 
 
 def read_vocabularies(root: Path) -> Iterator[tuple[str, str]]:
@@ -45,6 +52,26 @@ def usable(names: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         if SHORTEST <= len(name) <= LONGEST and PLAIN.fullmatch(name):
             kept.add((kind, name.lower()))
     return sorted(kept)
+
+
+def shorthand() -> list[tuple[str, str]]:
+    """What clinicians write of `models/terminologies/additions.tsv`: abbreviations of problems, as they are
+    written, and other names of drugs."""
+    kept = set()
+    for system, _, names in read_additions():
+        for name in names:
+            abbreviated = ABBREVIATION.fullmatch(name) and (len(name) > 2 or name in OF_TWO)
+            if system == "DRUGBANK":
+                if name[0].isupper() and 2 < len(name) <= LONGEST and PLAIN.fullmatch(name):
+                    kept.add(("drug", name if abbreviated else name.lower()))
+            elif abbreviated and name not in GENES:
+                kept.add(("disease", name))
+    return sorted(kept)
+
+
+def names_for(root: Path) -> list[tuple[str, str]]:
+    """All that the dictionary holds, in order."""
+    return sorted({*usable(read_vocabularies(root)), *shorthand()})
 
 
 def write_dictionary(names: Iterable[tuple[str, str]], path: Path) -> None:

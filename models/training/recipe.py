@@ -23,7 +23,7 @@ from models.forward import choose_device
 from models.training import evaluate, precisions
 from models.training.bases import MINILM, base_folder
 from models.training.config import TrainConfig, raw_name, read_config
-from models.training.dictionary import read_vocabularies, usable
+from models.training.dictionary import names_for
 from models.training.embed import embed
 from models.training.examples import Preparer
 from models.training.export import export, record
@@ -77,7 +77,7 @@ def run(
     _require_room(start, config)
     on_stage("reading the data sets")
     documents, held = read_training(root, config)
-    names = usable(read_vocabularies(root))
+    names = names_for(root)
     texts = Texts(_notes(root, config), read_unlabelled(root, config))
     kitchen = Kitchen(start, documents, texts, FeatureDictionary(names), on_progress, on_stage)
     teachers = [

@@ -113,17 +113,23 @@ def _clean(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
+def read_additions(path: Path = ADDITIONS) -> Iterator[tuple[str, str, list[str]]]:
+    """System, code or preferred name, and other names of every line."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            system, target, names = line.split("\t")
+            yield system, target, names.split("|")
+
+
 def with_additions(system: str, concepts: list[Concept], path: Path = ADDITIONS) -> list[Concept]:
     """With the related names that `path` adds: lines of system, code or preferred name, names joined by "|".
 
     Raises `ValueError` for a code or name that is none.
     """
     more: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            of, target, names = line.split("\t")
-            if of == system:
-                more.setdefault(target, []).extend(names.split("|"))
+    for of, target, names in read_additions(path):
+        if of == system:
+            more.setdefault(target, []).extend(names)
     unknown = more.keys() - {key for concept in concepts for key in (concept.code, concept.name)}
     if unknown:
         raise ValueError(f"{path}: no codes or names of {system}: {', '.join(sorted(unknown))}")
