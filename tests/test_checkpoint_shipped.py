@@ -26,10 +26,21 @@ PLAN: Continue prednisone. Return if fever develops.
 LARGEST = 30_000_000
 
 
+SHORTHAND = """\
+71M with PMH of HTN, HLD, CAD s/p DES, COPD on home O2, DM2, GERD presents with SOB.
+Continue Lasix 40 mg IV BID and Coumadin, hold lisinopril. HIV on Biktarvy.
+"""
+
+
 @pytest.fixture(scope="module")
-def record() -> Iterator[Annotation]:
+def annotator() -> Iterator[Annotator]:
     with Annotator.load(device="cpu") as annotator:
-        yield annotator.annotate(NOTE)
+        yield annotator
+
+
+@pytest.fixture(scope="module")
+def record(annotator: Annotator) -> Annotation:
+    return annotator.annotate(NOTE)
 
 
 def test_it_is_whole_and_small() -> None:
@@ -99,6 +110,12 @@ def test_it_finds_what_a_reader_would(record: Annotation, text: str, categories:
 def test_it_judges_as_a_reader_would(record: Annotation, text: str, axis: str, value: str) -> None:
     first = next(entity for entity in record.entities if entity.text == text)
     assert getattr(first.assertion, axis) == value
+
+
+def test_the_shorthand_of_notes_is_read(annotator: Annotator) -> None:
+    found = {entity.text for entity in annotator.annotate(SHORTHAND).entities}
+    assert {"HTN", "HLD", "CAD", "COPD", "DM2", "GERD", "SOB", "HIV"} <= found
+    assert {"Lasix", "Coumadin", "lisinopril"} <= found
 
 
 def test_what_might_happen_is_hypothetical(record: Annotation) -> None:
