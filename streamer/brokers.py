@@ -102,7 +102,7 @@ async def reached(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client that the brokers let in. Every error of it becomes one line: SettingError or WorldError."""
     options = client_options(settings)
     try:
-        async with reach.farewell(), _let_in(options) as admin:
+        async with reach.farewell(), _started(options) as admin:
             yield admin
     except (SaslAuthenticationFailed, UnsupportedSaslMechanismError):
         raise SettingError(reach.USER_REFUSED) from None
@@ -113,7 +113,7 @@ async def reached(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def _let_in(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+async def _started(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**options, request_timeout_ms=int(REACH_S * 1000))
     try:
         await admin.start()

@@ -69,8 +69,9 @@ async def farewell() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        give_up = asyncio.get_running_loop().time() + FAREWELL_S
-        while _connected() - before and asyncio.get_running_loop().time() < give_up:
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + FAREWELL_S
+        while _connected() - before and loop.time() < give_up:
             await asyncio.sleep(LOOK_S)
 
 

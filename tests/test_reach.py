@@ -1,3 +1,5 @@
+"""How one takes leave of a broker: what was opened is gone before the loop ends."""
+
 from __future__ import annotations
 
 import asyncio

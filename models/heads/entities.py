@@ -47,8 +47,7 @@ class Entities(nn.Module):
 
     @classmethod
     def build(cls, width: int, settings: Settings) -> Entities:
-        own = settings.get("exact", False), settings.get("alike", ())
-        return cls(width, settings["categories"], *own)
+        return cls(width, settings["categories"], settings.get("exact", False), settings.get("alike", ()))
 
     def project(self, hidden: Tensor) -> Tensor:
         """`hidden` [tokens, width] → logits [tokens, 1 + 2 · categories]."""

@@ -156,12 +156,10 @@ class Kitchen:
 
     def refitted(self, model: Model, config: TrainConfig) -> None:
         """Its class heads, on the corpora that the recipe names."""
-        if not config.refit:
-            return
-        self._on_stage("heads of classes once more")
         plain = Preparer(self._start.tokenizer, self._dictionary, self.scheme)
         examples = [own for name in config.refit for own in plain.prepare(self._documents[name])]
         if examples:
+            self._on_stage("heads of classes once more")
             special = special_pieces(self._start.tokenizer)
             refit(model, examples, special, config.window - 2, config.seed, config.pieces)
 
